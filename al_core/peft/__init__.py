@@ -1,0 +1,1 @@
+"""Fine-tuning methods, one file each; `specs` describes them without torch."""

@@ -1,0 +1,1 @@
+"""Query strategies, one file each; `specs` describes them, `query` chooses one."""

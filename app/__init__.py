@@ -1,0 +1,1 @@
+"""The service: HTTP, database, files, jobs, pages and the command line."""

@@ -1,0 +1,37 @@
+"""Learning-curve points: what the labels of a round bought."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+
+
+class CurvePoint(Base):
+    """Quality of one arm after one round, on the project's fixed test split.
+
+    `uar_low` and `uar_high` bound a 95 % bootstrap interval over test speakers; `minutes` is the audio annotators
+    listened to for this arm's labels so far; `seconds` maps a stage of the round to the seconds it took.
+    """
+
+    __tablename__ = "curve_points"
+    __table_args__ = (UniqueConstraint("round_id", "arm"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id", ondelete="CASCADE"))
+    arm: Mapped[str] = mapped_column(String(20))
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"))
+    n_labels: Mapped[int]
+    minutes: Mapped[float]
+    uar: Mapped[float]
+    uar_low: Mapped[float]
+    uar_high: Mapped[float]
+    wa: Mapped[float]
+    macro_f1: Mapped[float]
+    strategy: Mapped[str] = mapped_column(String(300))
+    seed: Mapped[int]
+    seconds: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]

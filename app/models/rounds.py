@@ -1,0 +1,86 @@
+"""Rounds: query → annotate → fine-tune → evaluate, as rows that short jobs move."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+
+
+class RoundState(StrEnum):
+    """acquiring → annotating → fine_tuning → evaluating → finished; failed and cancelled end a round early."""
+
+    ACQUIRING = "acquiring"
+    ANNOTATING = "annotating"
+    FINE_TUNING = "fine_tuning"
+    EVALUATING = "evaluating"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Arm(StrEnum):
+    """Which of the two independent label sets a clip was chosen for."""
+
+    STRATEGY = "strategy"
+    CONTROL = "control"
+
+
+OPEN_STATES = (RoundState.ACQUIRING, RoundState.ANNOTATING, RoundState.FINE_TUNING, RoundState.EVALUATING)
+_OPEN = "state IN ('acquiring', 'annotating', 'fine_tuning', 'evaluating')"
+
+
+class Round(Base):
+    """One turn of the loop, numbered from 0. At most one is open in a project.
+
+    The strategy, recipe, seed and encoder digest are copied in when it opens: they are the round's receipt.
+    """
+
+    __tablename__ = "rounds"
+    __table_args__ = (
+        UniqueConstraint("project_id", "number"),
+        Index(
+            "uq_rounds_one_open", "project_id", unique=True, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)
+        ),
+        CheckConstraint(
+            "state IN ('acquiring', 'annotating', 'fine_tuning', 'evaluating', 'finished', 'failed', 'cancelled')",
+            name="state",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    number: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20))
+    strategy: Mapped[dict[str, Any]]
+    recipe: Mapped[dict[str, Any]]
+    seed: Mapped[int]
+    batch_size: Mapped[int]
+    control_size: Mapped[int]
+    overlap: Mapped[int]
+    encoder_digest: Mapped[str | None] = mapped_column(String(64))
+    seconds_select: Mapped[float | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Pick(Base):
+    """One clip of an arm's acquisition batch: why it is there (rank and score), kept for ever."""
+
+    __tablename__ = "picks"
+    __table_args__ = (
+        UniqueConstraint("round_id", "arm", "clip_id"),
+        UniqueConstraint("round_id", "arm", "rank"),
+        CheckConstraint("arm IN ('strategy', 'control')", name="arm"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id", ondelete="CASCADE"), index=True)
+    arm: Mapped[str] = mapped_column(String(20))
+    clip_id: Mapped[int] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"), index=True)
+    rank: Mapped[int]
+    score: Mapped[float]

@@ -1,0 +1,37 @@
+"""The only reader of the environment. Every variable starts with AFTERLOOP_; `.env.example` lists them."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where the service keeps things and the limits it holds its callers to."""
+
+    model_config = SettingsConfigDict(env_prefix="AFTERLOOP_", env_file=".env", extra="ignore")
+
+    data: Path = Field(default=Path("var"), description="Folder of blobs, features, checkpoints and the SQLite file.")
+    database_url: str | None = Field(default=None, description="SQLAlchemy URL; SQLite inside `data` when unset.")
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
+    max_upload_mb: float = Field(default=200, gt=0, description="Largest request body, in megabytes.")
+    max_clip_s: float = Field(default=30, gt=0.2, description="Longest clip, in seconds; longer ones are refused.")
+    job_lease_s: float = Field(default=30, gt=0, description="Seconds a job stays with a silent worker.")
+    poll_s: float = Field(default=0.2, gt=0, description="Seconds between two looks of an idle worker at the queue.")
+    import_root: Path | None = Field(
+        default=None, description="Folder below which the API may import manifests; unset refuses imports by path."
+    )
+    executor: str = Field(default="local", pattern="^local$", description="Where heavy work runs.")
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{(self.data / 'afterloop.db').absolute()}"
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()
