@@ -1,0 +1,116 @@
+"""What every speech encoder offers: frames of a clip that do not depend on what it is batched with."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from al_core.audio import Waveform
+
+
+class EncoderError(RuntimeError):
+    """An encoder that cannot be opened or cannot take this clip; the sentence names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips in the form the front end reads, each at its own length: padding begins only behind the front end.
+
+    Attributes:
+        inputs: a clip's samples (T,), or its log-mel (mels, t) for Whisper, on the encoder's device.
+        lengths: frames of each clip after the front end.
+    """
+
+    inputs: tuple[Tensor, ...]
+    lengths: tuple[int, ...]
+
+
+class SpeechEncoder(nn.Module, ABC):
+    """A pretrained encoder cut into its three parts: preparation, front end, transformer blocks.
+
+    Hidden state 0 is the input of the first block, hidden state i the output of block i; the last one includes the
+    family's final layer norm where it has one. Blocks above the state asked for are never run; SpecAugment and
+    LayerDrop are never applied.
+
+    Attributes:
+        family: Hugging Face's `model_type`.
+        source: hub id or folder it was opened from.
+        digest: SHA-256 of its weights and of what in its configuration decides the frames, in hex.
+        hidden_size: d.
+        blocks: the transformer blocks.
+        feed_forward_names: names of the two feed-forward linears of a block.
+    """
+
+    family: str
+    source: str
+    digest: str
+    hidden_size: int
+    feed_forward_names: tuple[str, str]
+
+    @property
+    @abstractmethod
+    def blocks(self) -> nn.ModuleList:
+        """The transformer blocks, first to last."""
+
+    @property
+    def n_layers(self) -> int:
+        """Number of transformer blocks."""
+        return len(self.blocks)
+
+    def train(self, mode: bool = True) -> Self:
+        """Dropout in the blocks only: the front end stays in evaluation mode; set its modules yourself to train it."""
+        super().train(False)
+        self.blocks.train(mode)
+        self.training = mode
+        return self
+
+    @abstractmethod
+    def prepare(self, waveforms: Sequence[Waveform]) -> Batch:
+        """Normalise or transform waveforms, each (T,) float32 at 16 kHz; EncoderError when one is unusable."""
+
+    @abstractmethod
+    def front_end(self, batch: Batch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Hidden state 0, (b, f, d), and the frame mask, (b, f) bool, True where a clip has a frame.
+
+        `masked`, (b, f) bool, marks frames whose content is hidden, for masked prediction.
+        """
+
+    @abstractmethod
+    def run(self, hidden: Tensor, frame_mask: Tensor, start: int = 0, stop: int | None = None) -> list[Tensor]:
+        """Hidden states start + 1 … stop, each (b, f, d), from hidden state `start`; `stop` is the last by default."""
+
+    @abstractmethod
+    def frame_counts(self, samples: Sequence[int]) -> list[int]:
+        """Frames of clips with these numbers of samples at 16 kHz."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write weights, configuration and feature extractor in Hugging Face format."""
+
+
+def pad_frames(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Frames of b clips, (f_i, d) each → zero-padded (b, f, d) and the frame mask (b, f) bool."""
+    hidden = pad_sequence(list(rows), batch_first=True)  # (b, f, d)
+    lengths = torch.tensor([len(row) for row in rows], device=hidden.device)
+    return hidden, torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+
+
+def attention_mask_of(frame_mask: Tensor, dtype: torch.dtype) -> Tensor | None:
+    """(b, f) bool → additive (b, 1, 1, f) mask that closes padded keys; None when nothing is padded."""
+    if bool(frame_mask.all()):
+        return None
+    closed = torch.zeros(frame_mask.shape, dtype=dtype, device=frame_mask.device)
+    return closed.masked_fill(~frame_mask, torch.finfo(dtype).min)[:, None, None, :]
+
+
+def resolve_stop(start: int, stop: int | None, n_layers: int) -> int:
+    """`stop`, or the last block; ValueError when no block lies between `start` and it."""
+    stop = n_layers if stop is None else stop
+    if not 0 <= start < stop <= n_layers:
+        raise ValueError(f"blocks {start + 1} … {stop} do not exist: the encoder has {n_layers}")
+    return stop

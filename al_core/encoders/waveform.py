@@ -1,0 +1,130 @@
+"""wav2vec 2.0, HuBERT, WavLM and data2vec-audio: waveform in, convolutions, transformer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from al_core.audio import Waveform
+from al_core.encoders.base import Batch, EncoderError, SpeechEncoder, attention_mask_of, pad_frames, resolve_stop
+from al_core.encoders.quiet import quiet
+from al_core.encoders.wavlm import install_gated_attention, position_bias
+
+FAMILIES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+
+
+class WaveformEncoder(SpeechEncoder):
+    """An encoder of the wav2vec 2.0 line, run part by part.
+
+    The front end runs on each clip alone. So no padding can enter the group norm after the first convolution
+    (wav2vec2-base, HuBERT-base), whose statistics run over time, nor data2vec's stack of positional convolutions; and
+    on a CPU it is twice as fast as a padded batch, whose intermediate arrays leave the cache.
+
+    References: Baevski et al., arXiv:2006.11477 (wav2vec 2.0); Hsu et al., arXiv:2106.07447 (HuBERT); Chen et al.,
+    arXiv:2110.13900 (WavLM); Baevski et al., arXiv:2202.03555 (data2vec).
+    """
+
+    feed_forward_names = ("intermediate_dense", "output_dense")
+
+    def __init__(self, network: Any, feature_extractor: Any, source: str) -> None:
+        super().__init__()
+        self.network = network
+        self.config = network.config
+        self.feature_extractor = feature_extractor
+        self.family = self.config.model_type
+        self.source = source
+        self.hidden_size = self.config.hidden_size
+        self._is_pre_norm = bool(getattr(self.config, "do_stable_layer_norm", False))
+        if self.family == "wavlm":
+            install_gated_attention(self.blocks)
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The transformer blocks, first to last."""
+        blocks: nn.ModuleList = self.network.encoder.layers
+        return blocks
+
+    def prepare(self, waveforms: Sequence[Waveform]) -> Batch:
+        """Normalise each clip over its own samples when the encoder was trained so."""
+        counts = self.frame_counts([len(waveform) for waveform in waveforms])
+        if min(counts) < 1:
+            shortest = min(map(len, waveforms))
+            raise EncoderError(f"a clip of {shortest} samples is too short for {self.source}: leave it out")
+        device = next(self.parameters()).device
+        inputs = tuple(torch.from_numpy(self._normalised(waveform)).to(device) for waveform in waveforms)
+        return Batch(inputs, tuple(counts))
+
+    def _normalised(self, waveform: Waveform) -> Waveform:
+        """x → (x − mean) / √(variance + 1e-7), as the feature extractor does it on a clip alone."""
+        if not self.feature_extractor.do_normalize:
+            return waveform
+        normalised: Waveform = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
+        return normalised.astype(np.float32, copy=False)
+
+    def front_end(self, batch: Batch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convolutions, projection, positions: b clips of (T_i,) → (b, f, d), (b, f) bool.
+
+        A masked frame's projection is replaced by the checkpoint's mask embedding, or by zeros where it has none.
+        """
+        rows = []
+        for position, samples in enumerate(batch.inputs):
+            hidden = self._project(samples)  # (1, f, d)
+            if masked is not None:
+                hide = masked[position, : hidden.shape[1], None]  # (f, 1)
+                hidden = torch.where(hide, self._mask_embedding(hidden), hidden)
+            rows.append(self._add_positions(hidden)[0])
+        return pad_frames(rows)
+
+    def _project(self, samples: Tensor) -> Tensor:
+        features = self.network.feature_extractor(samples[None]).transpose(1, 2)  # (1, f, c)
+        projected = self.network.feature_projection(features)
+        # HuBERT returns the projection alone, the others the normalised features beside it.
+        hidden: Tensor = projected[0] if isinstance(projected, tuple) else projected
+        return hidden  # (1, f, d)
+
+    def _mask_embedding(self, hidden: Tensor) -> Tensor:
+        learned: Tensor | None = getattr(self.network, "masked_spec_embed", None)
+        return hidden.new_zeros(self.hidden_size) if learned is None else learned.to(hidden.dtype)
+
+    def _add_positions(self, hidden: Tensor) -> Tensor:
+        encoder = self.network.encoder
+        hidden = hidden + encoder.pos_conv_embed(hidden)  # (1, f, d)
+        if not self._is_pre_norm:
+            hidden = encoder.layer_norm(hidden)
+        dropped: Tensor = encoder.dropout(hidden)
+        return dropped
+
+    def run(self, hidden: Tensor, frame_mask: Tensor, start: int = 0, stop: int | None = None) -> list[Tensor]:
+        """Hidden states start + 1 … stop, (b, f, d) each; the last is final-layer-normed where the family has one.
+
+        Raises:
+            ValueError: not 0 ≤ start < stop ≤ n_layers.
+        """
+        stop = resolve_stop(start, stop, self.n_layers)
+        options: dict[str, Tensor | None] = {"attention_mask": attention_mask_of(frame_mask, hidden.dtype)}
+        if self.family == "wavlm":
+            options["position_bias"] = position_bias(self.blocks, hidden.shape[1])
+        states = []
+        for block in list(self.blocks)[start:stop]:
+            out = block(hidden, **options)
+            hidden = out[0] if isinstance(out, tuple) else out
+            states.append(hidden)
+        if stop == self.n_layers and self._is_pre_norm:
+            states[-1] = self.network.encoder.layer_norm(hidden)
+        return states
+
+    def frame_counts(self, samples: Sequence[int]) -> list[int]:
+        """Frames after the strided convolutions, 50 a second in every released checkpoint."""
+        counts = np.asarray(samples, dtype=np.int64)
+        for kernel, stride in zip(self.config.conv_kernel, self.config.conv_stride, strict=True):
+            counts = (counts - kernel) // stride + 1
+        return [int(count) for count in counts]
+
+    def save(self, folder: Path) -> None:
+        """Write the base network and its feature extractor; `AutoModel` and `AutoFeatureExtractor` open them."""
+        with quiet():
+            self.network.save_pretrained(folder)
+        self.feature_extractor.save_pretrained(folder)
