@@ -1,0 +1,85 @@
+"""One minibatch of clips: audio → waveforms → hidden states → the features that are wanted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from al_core.audio import SAMPLE_RATE, Waveform
+from al_core.encoders import EncoderError, SpeechEncoder
+from al_core.features.clip import Clip, FeatureError, FeatureSpec
+from al_core.features.store import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Features of one minibatch: number of clips, seconds of audio, and rows (r, d) by spec and key."""
+
+    clips: int
+    seconds: float
+    features: dict[FeatureSpec, dict[str, Floats]]
+
+
+def compute(encoder: SpeechEncoder, specs: Sequence[FeatureSpec], pack: Sequence[Clip]) -> Pack:
+    """Decode one minibatch, run it up to the highest layer asked for, and pool it.
+
+    Raises:
+        FeatureError: a clip cannot be decoded, does not fit the encoder, or gives features that are not finite.
+    """
+    waveforms = [_load_clip(clip) for clip in pack]
+    seconds = sum(map(len, waveforms)) / SAMPLE_RATE
+    return Pack(len(pack), seconds, _features(encoder, specs, pack, waveforms))
+
+
+def _load_clip(clip: Clip) -> Waveform:
+    try:
+        return clip.load()
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"clip {clip.key} cannot be decoded: {error}; repair its audio or leave it out") from error
+
+
+def _features(
+    encoder: SpeechEncoder, specs: Sequence[FeatureSpec], pack: Sequence[Clip], waveforms: Sequence[Waveform]
+) -> dict[FeatureSpec, dict[str, Floats]]:
+    """Every spec's features of every clip in the pack, (rows, d) by key."""
+    top = max(spec.layer for spec in specs)
+    try:
+        with torch.inference_mode():
+            hidden, frame_mask = encoder.front_end(encoder.prepare(waveforms))  # (b, f, d), (b, f)
+            states = [hidden, *(encoder.run(hidden, frame_mask, 0, top) if top else [])]
+            counts = frame_mask.sum(dim=1).tolist()
+            return {
+                spec: {
+                    clip.key: _finite(clip, _pool(frames[:count], spec))
+                    for clip, frames, count in zip(pack, states[spec.layer], counts, strict=True)
+                }
+                for spec in specs
+            }
+    except EncoderError as error:
+        keys = ", ".join(clip.key for clip in pack)
+        raise FeatureError(f"among the clips {keys}: {error}; leave it out") from error
+
+
+def _pool(frames: Tensor, spec: FeatureSpec) -> Floats:
+    """(f, d) → (1, d), (1, 2 · d) or (f, d), on the CPU in the stored dtype."""
+    match spec.pooling:
+        case "mean":
+            pooled = frames.mean(dim=0, keepdim=True)
+        case "mean_std":
+            std, mean = torch.std_mean(frames, dim=0, correction=0, keepdim=True)
+            pooled = torch.cat([mean, std], dim=-1)
+        case "frames":
+            pooled = frames
+        case _:
+            assert_never(spec.pooling)
+    rows: Floats = pooled.float().cpu().numpy().astype(spec.dtype)
+    return rows
+
+
+def _finite(clip: Clip, rows: Floats) -> Floats:
+    if not np.isfinite(rows).all():
+        raise FeatureError(f"clip {clip.key} gives features that are not finite: check its audio, or store float32")
+    return rows
