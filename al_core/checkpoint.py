@@ -1,0 +1,182 @@
+"""Checkpoint folders: a fine-tuned classifier as files, and back, in a fresh process, with the same output."""
+
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+
+from al_core.audio import SAMPLE_RATE
+from al_core.encoders import EncoderError, SpeechEncoder, open_encoder
+from al_core.features import FeatureStore
+from al_core.logistic import Logistic
+from al_core.manifest import (
+    CheckpointError,
+    EncoderReference,
+    Manifest,
+    check_files,
+    file_digest,
+    read_manifest,
+    write_manifest,
+)
+from al_core.normalise import SpeakerNormaliser
+from al_core.peft import methods
+from al_core.peft.methods import FineTuned
+from al_core.peft.probe import ProbeClassifier
+from al_core.peft.specs import LastK, Lora, Probe
+from al_core.peft.tuned import TunedClassifier
+from al_core.recipe import resolve_layer
+
+PROBE = "probe.safetensors"
+SPEAKERS = "speakers.safetensors"
+HEAD = "head.safetensors"
+PACKAGES = ("afterloop", "torch", "transformers", "peft", "scikit-learn", "numpy", "safetensors")
+
+__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
+
+
+def save_checkpoint(folder: Path, classifier: FineTuned, labels_digest: str) -> Manifest:
+    """Write a classifier as a folder that appears at once and complete, or not at all.
+
+    What training changed is in it: head, blocks or adapter, speaker statistics. The encoder it started from is
+    referenced by source and digest, since many checkpoints share one encoder of a few hundred megabytes.
+
+    Args:
+        folder: must not exist; its parent is made.
+        classifier: from the last report of `fine_tune`, or from `load_checkpoint`.
+        labels_digest: from `al_core.targets.labels_digest`.
+
+    Raises:
+        CheckpointError: the folder exists.
+        OSError: the disk is full or not writable; nothing is left under `folder`.
+    """
+    if folder.exists():
+        raise CheckpointError(f"{folder} exists already: a checkpoint is never overwritten, choose another folder")
+    partial = folder.with_name(f".{folder.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    try:
+        names = _write_weights(partial, classifier)
+        manifest = _describe(classifier, labels_digest, {name: file_digest(partial / name) for name in sorted(names)})
+        write_manifest(partial, manifest)
+        _flush(partial)
+        partial.rename(folder)
+    finally:
+        # Nothing to remove after the rename; after a failure, a full disk gets its space back.
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def load_checkpoint(folder: Path, encoder: SpeechEncoder | None, store: FeatureStore) -> FineTuned:
+    """Open a checkpoint; it predicts what the classifier that was saved predicts.
+
+    Args:
+        folder: written by `save_checkpoint`.
+        encoder: the encoder it was fine-tuned from; None opens the source in the manifest, on the CPU.
+        store: features of the clips to predict are cached there.
+
+    Raises:
+        CheckpointError: unfinished, unknown format, a missing or changed file, or another encoder.
+    """
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    encoder = _the_encoder(folder, manifest.encoder, encoder)
+    match manifest.recipe.method:
+        case Probe():
+            return _read_probe(folder, manifest, encoder, store)
+        case LastK() | Lora() as method:
+            return _read_tuned(folder, method, manifest, encoder, store)
+        case _:
+            assert_never(manifest.recipe.method)
+
+
+def _write_weights(folder: Path, classifier: FineTuned) -> list[str]:
+    match classifier:
+        case ProbeClassifier(logistic=fitted, normaliser=normaliser):
+            arrays = {"mean": fitted.mean, "scale": fitted.scale, "weights": fitted.weights, "bias": fitted.bias}
+            save_arrays(arrays, folder / PROBE)
+            if normaliser is None:
+                return [PROBE]
+            arrays = {"means": normaliser.means, "stds": normaliser.stds, "min_clips": np.array([normaliser.min_clips])}
+            save_arrays(arrays, folder / SPEAKERS)
+            return [PROBE, SPEAKERS]
+        case TunedClassifier(method=method, network=network):
+            save_file(network.head.state_dict(), folder / HEAD)
+            return [HEAD, *methods.save(method, network, folder)]
+        case _:
+            assert_never(classifier)
+
+
+def _describe(classifier: FineTuned, labels_digest: str, files: dict[str, str]) -> Manifest:
+    encoder, recipe = classifier.encoder, classifier.recipe
+    normaliser = classifier.normaliser if isinstance(classifier, ProbeClassifier) else None
+    return Manifest(
+        recipe=recipe,
+        scheme=classifier.scheme,
+        encoder=EncoderReference(encoder.family, encoder.source, encoder.digest),
+        labels_digest=labels_digest,
+        preprocessing={
+            "sample_rate": SAMPLE_RATE,
+            "channels": 1,
+            "hidden_state": resolve_layer(recipe.layer, encoder.n_layers),
+            "pooling": recipe.pooling,
+        },
+        speakers=normaliser.speakers if normaliser else (),
+        files=files,
+        versions={name: version(name) for name in PACKAGES},
+    )
+
+
+def _the_encoder(folder: Path, reference: EncoderReference, encoder: SpeechEncoder | None) -> SpeechEncoder:
+    if encoder is None:
+        try:
+            encoder = open_encoder(reference.source)
+        except EncoderError as error:
+            raise CheckpointError(
+                f"checkpoint {folder} needs the encoder {reference.source} (digest {reference.digest[:12]}…), which "
+                f"cannot be opened: {error}. Put it back, or pass the same encoder opened from elsewhere"
+            ) from error
+    if encoder.digest != reference.digest:
+        raise CheckpointError(
+            f"checkpoint {folder} was fine-tuned from {reference.source} with digest {reference.digest[:12]}…, "
+            f"but {encoder.source} has {encoder.digest[:12]}…: pass the encoder it was fine-tuned from"
+        )
+    return encoder
+
+
+def _read_probe(folder: Path, manifest: Manifest, encoder: SpeechEncoder, store: FeatureStore) -> ProbeClassifier:
+    logistic = Logistic(**load_arrays(folder / PROBE))
+    normaliser = None
+    if manifest.recipe.normalise_speakers:
+        arrays = load_arrays(folder / SPEAKERS)
+        normaliser = SpeakerNormaliser(
+            manifest.speakers, arrays["means"], arrays["stds"], int(arrays["min_clips"].item())
+        )
+    return ProbeClassifier(manifest.scheme, manifest.recipe, encoder, store, logistic, normaliser)
+
+
+def _read_tuned(
+    folder: Path, method: methods.Trained, manifest: Manifest, encoder: SpeechEncoder, store: FeatureStore
+) -> TunedClassifier:
+    network = methods.build(method, manifest.recipe, encoder, len(manifest.scheme))
+    network.head.load_state_dict(load_file(folder / HEAD))
+    methods.load(method, network, folder)
+    network.eval()
+    frames = methods.frames(method, encoder, store)
+    return TunedClassifier(manifest.scheme, manifest.recipe, method, encoder, network, frames)
+
+
+def _flush(folder: Path) -> None:
+    """Everything on the disk before the rename makes it visible: a power cut must not leave a whole-looking folder."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,64 @@
+"""Recipes: refused by field when they cannot work, and unchanged by a trip through JSON."""
+
+import json
+
+import pytest
+
+from al_core.peft.specs import LastK, Lora, Probe
+from al_core.recipe import Recipe, RecipeError, recipe_from_dict, recipe_to_dict, resolve_layer, resolve_learning_rate
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(layer=2, pooling="mean_std", normalise_speakers=True, method=Probe(c=0.1)),
+        Recipe(method=LastK(k=3, cache="float32"), epochs=4),
+        Recipe(method=Lora(rank=8, dropout=0.1), precision="bf16", seed=7),
+    ],
+)
+def test_a_recipe_survives_json(recipe):
+    assert recipe_from_dict(json.loads(json.dumps(recipe_to_dict(recipe)))) == recipe
+
+
+def test_absent_fields_keep_their_defaults():
+    assert recipe_from_dict({"method": {"kind": "last_k"}}) == Recipe(method=LastK())
+    assert recipe_from_dict({}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("plain", "field"),
+    [
+        ({"epoch": 3}, r"recipe\.epoch is unknown"),
+        ({"epochs": "3"}, r"recipe\.epochs is '3'"),
+        ({"epochs": True}, r"recipe\.epochs is True"),
+        ({"epochs": 0}, r"recipe\.epochs is 0"),
+        ({"learning_rate": float("nan")}, r"recipe\.learning_rate"),
+        ({"learning_rate": "fast"}, r"recipe\.learning_rate is 'fast': it must be a number or null"),
+        ({"pooling": "max"}, r"recipe\.pooling is 'max'.*mean, mean_std"),
+        ({"layer": -2}, r"recipe\.layer is -2"),
+        ({"seed": -1}, r"recipe\.seed"),
+        ({"method": "lora"}, r"recipe\.method is 'lora'"),
+        ({"method": {"kind": "full"}}, r"recipe\.method\.kind is 'full'"),
+        ({"method": {"kind": "lora", "rank": 0}}, r"recipe\.method\.rank is 0"),
+        ({"method": {"kind": "lora", "k": 1}}, r"recipe\.method\.k is unknown"),
+        ({"method": {"kind": "last_k", "k": 0}}, r"recipe\.method\.k is 0"),
+        ({"method": {"kind": "probe", "c": 0}}, r"recipe\.method\.c is 0"),
+        ({"method": {"kind": "lora"}, "normalise_speakers": True}, r"recipe\.normalise_speakers"),
+        ({"method": {"kind": "last_k"}, "layer": 2}, r"recipe\.layer"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_by_the_field_s_name(plain, field):
+    with pytest.raises(RecipeError, match=field):
+        recipe_from_dict(plain)
+
+
+def test_the_last_layer_is_minus_1_and_a_layer_the_encoder_lacks_is_refused():
+    assert resolve_layer(-1, 12) == 12
+    assert resolve_layer(0, 12) == 0
+    with pytest.raises(RecipeError, match="hidden states 0 to 12"):
+        resolve_layer(13, 12)
+
+
+def test_a_method_has_its_own_learning_rate_unless_the_recipe_says_otherwise():
+    assert resolve_learning_rate(Recipe(method=LastK())) < resolve_learning_rate(Recipe(method=Lora()))
+    assert resolve_learning_rate(Recipe(method=LastK(), learning_rate=0.5)) == 0.5
