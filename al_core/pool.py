@@ -37,7 +37,9 @@ class PoolView:
     def __post_init__(self) -> None:
         n = len(self.embeddings)
         if self.probabilities is not None and self.probabilities.shape != (n, self.n_classes):
-            raise ValueError(f"probabilities {self.probabilities.shape} do not fit a pool of {n} × {self.n_classes} classes")
+            raise ValueError(
+                f"probabilities {self.probabilities.shape} do not fit {n} clips × {self.n_classes} classes"
+            )
         if len(self.durations_s) != n:
             raise ValueError(f"{len(self.durations_s)} durations for a pool of {n}")
         if len(self.labelled_embeddings) != len(self.labelled_classes):
