@@ -1,0 +1,102 @@
+"""Metrics, each against a second, literal implementation."""
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
+
+from al_core.metrics import MetricError, ccc, confusion, macro_f1, recalls, uar, wa
+
+SEEDS = pytest.mark.parametrize("seed", range(5))
+
+
+def answers(seed: int, n: int = 200, c: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    rng = default_rng(seed)
+    truth = np.concatenate([np.arange(c), rng.choice(c, n - c, p=rng.dirichlet(np.ones(c)))])
+    return truth, np.where(rng.random(n) < 0.6, truth, rng.integers(c, size=n))
+
+
+@SEEDS
+def test_uar_is_the_mean_over_classes_of_the_share_of_their_clips_found(seed: int) -> None:
+    truth, predicted = answers(seed)
+    found = []
+    for k in range(5):
+        own = [p for t, p in zip(truth, predicted, strict=True) if t == k]
+        found.append(sum(p == k for p in own) / len(own))
+    assert uar(truth, predicted, 5) == pytest.approx(sum(found) / 5)
+    assert uar(truth, predicted, 5) == pytest.approx(balanced_accuracy_score(truth, predicted))
+
+
+@SEEDS
+def test_wa_is_the_share_of_clips_right(seed: int) -> None:
+    truth, predicted = answers(seed)
+    assert wa(truth, predicted, 5) == pytest.approx(sum(truth == predicted) / 200)
+
+
+@SEEDS
+def test_macro_f1_is_the_mean_of_harmonic_means_and_not_the_harmonic_mean_of_means(seed: int) -> None:
+    truth, predicted = answers(seed)
+    values = []
+    for k in range(5):
+        hits = sum((truth == k) & (predicted == k))
+        precision, recall = hits / max(sum(predicted == k), 1), hits / sum(truth == k)
+        values.append(2 * precision * recall / (precision + recall) if hits else 0.0)
+    assert macro_f1(truth, predicted, 5) == pytest.approx(sum(values) / 5)
+    assert macro_f1(truth, predicted, 5) == pytest.approx(f1_score(truth, predicted, average="macro"))
+
+
+@SEEDS
+def test_confusion_has_labels_as_rows(seed: int) -> None:
+    truth, predicted = answers(seed)
+    np.testing.assert_array_equal(confusion(truth, predicted, 5), confusion_matrix(truth, predicted))
+
+
+def test_a_class_of_the_scheme_that_never_occurs_keeps_its_row_and_its_zero() -> None:
+    counts = confusion(np.array([0, 1]), np.array([0, 1]), 3)
+    assert counts.shape == (3, 3)
+    assert np.isnan(recalls(counts)).tolist() == [False, False, True]
+    assert macro_f1(np.array([0, 1]), np.array([0, 1]), 3) == pytest.approx(2 / 3)
+
+
+def test_uar_without_a_clip_of_every_class_is_refused() -> None:
+    with pytest.raises(MetricError, match="none of class 2"):
+        uar(np.array([0, 1]), np.array([0, 1]), 3)
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"),
+    [([], []), ([0], [0, 1]), ([3], [0]), ([0], [-1])],
+    ids=["none", "lengths", "label", "guess"],
+)
+def test_what_is_no_answer_to_the_scheme_is_refused(truth: list[int], predicted: list[int]) -> None:
+    with pytest.raises(MetricError):
+        confusion(np.array(truth, dtype=np.int64), np.array(predicted, dtype=np.int64), 3)
+
+
+@SEEDS
+def test_ccc_is_lin_s_formula(seed: int) -> None:
+    rng = default_rng(seed)
+    x = rng.normal(size=50)
+    y = 0.5 * x + rng.normal(size=50) + 0.3
+    mean_x, mean_y = sum(x) / 50, sum(y) / 50
+    covariance = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / 50
+    variances = sum((a - mean_x) ** 2 for a in x) / 50 + sum((b - mean_y) ** 2 for b in y) / 50
+    expected = 2 * covariance / (variances + (mean_x - mean_y) ** 2)
+    assert ccc(x, y) == pytest.approx(expected)
+
+
+def test_ccc_of_equal_labels_is_1_of_opposite_ones_minus_1_and_of_a_shift_below_1() -> None:
+    x = np.array([-1.0, 0.0, 1.0])
+    assert ccc(x, x) == pytest.approx(1)
+    assert ccc(x, -x) == pytest.approx(-1)
+    assert ccc(x, x + 1) < 1
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"),
+    [([1.0], [1.0]), ([1.0, 2.0], [1.0]), ([2.0, 2.0], [2.0, 2.0])],
+    ids=["one", "uneven", "flat"],
+)
+def test_ccc_that_does_not_exist_is_refused(truth: list[float], predicted: list[float]) -> None:
+    with pytest.raises(MetricError):
+        ccc(np.array(truth), np.array(predicted))
