@@ -21,6 +21,7 @@ class JobState(StrEnum):
 
 
 _WAITING_EMBED = "state = 'queued' AND kind = 'embed'"
+_RUNNING = "state = 'running'"
 
 
 class Job(Base):
@@ -28,6 +29,7 @@ class Job(Base):
 
     `fence` grows with every claim; every write of a holder names it, so a worker that was taken for dead cannot
     overwrite its successor. A project has at most one embed job waiting: it embeds whatever is missing when it runs.
+    Jobs of one project run one at a time, whatever their kind and however many workers there are.
     """
 
     __tablename__ = "jobs"
@@ -40,6 +42,13 @@ class Job(Base):
             unique=True,
             sqlite_where=text(_WAITING_EMBED),
             postgresql_where=text(_WAITING_EMBED),
+        ),
+        Index(
+            "uq_jobs_one_running",
+            "project_id",
+            unique=True,
+            sqlite_where=text(_RUNNING),
+            postgresql_where=text(_RUNNING),
         ),
     )
 

@@ -42,9 +42,7 @@ class Round(Base):
     __tablename__ = "rounds"
     __table_args__ = (
         UniqueConstraint("project_id", "number"),
-        Index(
-            "uq_rounds_one_open", "project_id", unique=True, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)
-        ),
+        Index("uq_rounds_one_open", "project_id", unique=True, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
         CheckConstraint(
             "state IN ('acquiring', 'annotating', 'fine_tuning', 'evaluating', 'finished', 'failed', 'cancelled')",
             name="state",

@@ -1,0 +1,1 @@
+"""Alembic: the revisions that build and change the tables."""
