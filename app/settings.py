@@ -23,12 +23,18 @@ class Settings(BaseSettings):
     import_root: Path | None = Field(
         default=None, description="Folder below which the API may import manifests; unset refuses imports by path."
     )
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="What is logged.")
     executor: str = Field(default="local", pattern="^local$", description="Where heavy work runs.")
 
     @property
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
         return self.database_url or f"sqlite:///{(self.data / 'afterloop.db').absolute()}"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of audio kept by content."""
+        return self.data / "blobs"
 
 
 @cache

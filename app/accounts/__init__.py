@@ -1,0 +1,1 @@
+"""Accounts: people and programs with one bearer token each."""

@@ -1,0 +1,1 @@
+"""Clips: uploaded or imported utterances, their audio and their waveforms."""

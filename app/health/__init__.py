@@ -1,0 +1,1 @@
+"""Health: is the process up, can it work, what has it done."""

@@ -1,0 +1,1 @@
+"""Imports: many clips at once, from a manifest or a corpus folder."""

@@ -1,0 +1,1 @@
+"""Predictions: a promoted checkpoint applied to a project's clips."""

@@ -1,0 +1,1 @@
+"""Projects: one scheme, one pile of audio, one team, one learning curve."""
