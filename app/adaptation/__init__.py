@@ -1,0 +1,1 @@
+"""Adaptation: TAPT on a project's own unlabeled audio, as a job."""

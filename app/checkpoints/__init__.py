@@ -1,0 +1,1 @@
+"""Checkpoints: what was trained, and which one is in use."""

@@ -1,0 +1,1 @@
+"""Learning curves: what each label bought."""

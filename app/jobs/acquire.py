@@ -1,0 +1,193 @@
+"""acquire: choose the acquisition batch of a round's arms, and queue its clips for annotators."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from al_core import loop
+from al_core.encoders import SpeechEncoder
+from al_core.features import Clip
+from al_core.normalise import SpeakerNormaliser
+from al_core.peft.probe import feature_spec
+from al_core.pool import Floats, PoolView, Selection
+from al_core.recipe import Recipe
+from al_core.scheme import Scheme
+from al_core.strategies.specs import Random
+from app.db import utcnow
+from app.jobs.classifiers import open_classifier
+from app.jobs.context import JobContext
+from app.jobs.embed import embed_missing
+from app.jobs.pool import pool_of_arm, sizes
+from app.labels import service as labels
+from app.models import Arm, Assignment, AssignmentState, Checkpoint, Pick, Round, RoundState
+from app.rounds.moves import move
+from app.rounds.service import start_fine_tuning
+from app.specs import read_recipe, read_scheme, read_strategy
+
+
+class PoolEmptyError(ValueError):
+    """There is nothing left to pick; the sentence says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmState:
+    """What an arm has and may pick from, as clip ids."""
+
+    arm: Arm
+    size: int
+    pool: list[int]
+    labelled: list[labels.Label]
+    checkpoint: Checkpoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The training clips and their embeddings, row i of which is clip `ids[i]`."""
+
+    clips: dict[int, Clip]
+    row_of: dict[int, int]
+    embeddings: Floats
+
+    def of(self, ids: Sequence[int]) -> Floats:
+        """(len(ids), d) embeddings."""
+        return self.embeddings[[self.row_of[i] for i in ids]]
+
+
+def run(context: JobContext) -> None:
+    """Embed what is missing, ask each arm's strategy, and store picks and assignments in one transaction."""
+    turn, project = context.round(), context.project()
+    recipe, scheme = read_recipe(turn.recipe), read_scheme(project.scheme)
+    encoder = context.encoder()
+    clips = context.clips("train")
+    arms = _arms(context, turn, scheme, list(clips))
+    if not arms[0].pool or not arms[0].size:
+        raise PoolEmptyError("no training clip is left to pick: import more audio, or raise the project's budget")
+    begun = time.perf_counter()
+    audio = _listen(context, recipe, encoder, clips)
+    embedded = time.perf_counter()
+    context.report("select", pool=len(arms[0].pool))
+    picked = {state.arm: _choose(context, turn, state, audio, scheme, encoder) for state in arms}
+    seconds = {"embed": round(embedded - begun, 3), "select": round(time.perf_counter() - embedded, 3)}
+    result = {"picks": {arm: len(ids) for arm, (ids, _) in picked.items()}, "seconds": seconds}
+    with context.conclude(result) as session:
+        move(
+            session,
+            turn.id,
+            RoundState.ACQUIRING,
+            RoundState.ANNOTATING,
+            encoder_digest=encoder.digest,
+            seconds_select=seconds["select"],
+        )
+        _store_picks(session, turn.id, picked)
+        asked = _unanswered(session, turn.project_id, {arm: ids for arm, (ids, _) in picked.items()}, turn)
+        result["asked"] = len(asked)
+        _store_assignments(session, turn, asked)
+        if not asked:
+            start_fine_tuning(session, turn.id, now=utcnow())
+
+
+def _arms(context: JobContext, turn: Round, scheme: Scheme, training: list[int]) -> list[ArmState]:
+    project = context.project()
+    with context.db.read() as session:
+        known = {label.clip_id for label in labels.references(session, project.id, "train", scheme)}
+        return [
+            ArmState(
+                arm=arm,
+                size=size,
+                pool=pool_of_arm(session, project.id, arm, training, known),
+                labelled=labels.of_arm(session, project.id, arm, scheme),
+                checkpoint=session.scalars(
+                    select(Checkpoint)
+                    .where(Checkpoint.project_id == project.id, Checkpoint.arm == arm, Checkpoint.kind == "classifier")
+                    .order_by(Checkpoint.id.desc())
+                    .limit(1)
+                ).one_or_none(),
+            )
+            for arm, size in sizes(session, project, turn).items()
+        ]
+
+
+def _listen(context: JobContext, recipe: Recipe, encoder: SpeechEncoder, clips: dict[int, Clip]) -> Audio:
+    """The training clips' embeddings as the probe sees them."""
+    spec = feature_spec(recipe, encoder.n_layers)
+    in_order = list(clips.values())
+    embed_missing(context, encoder, spec, in_order)
+    embeddings = context.store.pooled(encoder.digest, spec, [clip.key for clip in in_order])  # (n, d)
+    if recipe.normalise_speakers:
+        speakers = [clip.speaker for clip in in_order]
+        embeddings = SpeakerNormaliser.fit(embeddings, speakers).transform(embeddings, speakers)
+    return Audio(clips, {clip_id: row for row, clip_id in enumerate(clips)}, embeddings)
+
+
+def _choose(
+    context: JobContext, turn: Round, state: ArmState, audio: Audio, scheme: Scheme, encoder: SpeechEncoder
+) -> tuple[list[int], list[float]]:
+    """An arm's picks, best first, and what each was chosen by."""
+    strategy = read_strategy(turn.strategy) if state.arm == Arm.STRATEGY else Random()
+    if state.size == 0 or not state.pool:
+        return [], []
+    probabilities = None if isinstance(strategy, Random) else _probabilities(context, state, audio, encoder)
+    view: PoolView = loop.pool_view(
+        audio.of(state.pool),
+        probabilities,
+        audio.of([label.clip_id for label in state.labelled]),
+        np.array([scheme.index(label.name) for label in state.labelled], dtype=np.int64),
+        len(scheme),
+        np.array([audio.clips[i].duration_s for i in state.pool], dtype=np.float32),
+    )
+    selection: Selection = loop.acquire(strategy, view, state.size, loop.round_rng(turn.seed, turn.number, state.arm))
+    return [state.pool[i] for i in selection.positions], [float(score) for score in selection.scores]
+
+
+def _probabilities(context: JobContext, state: ArmState, audio: Audio, encoder: SpeechEncoder) -> Floats | None:
+    """What the arm's newest classifier says of its pool; None before there is one, or none of this encoder."""
+    if state.checkpoint is None or state.checkpoint.encoder_digest != encoder.digest:
+        return None
+    return open_classifier(context, state.checkpoint).predict([audio.clips[i] for i in state.pool])
+
+
+def _store_picks(session: Session, round_id: int, picked: dict[Arm, tuple[list[int], list[float]]]) -> None:
+    rows = [
+        {"round_id": round_id, "arm": arm, "clip_id": clip_id, "rank": rank, "score": score}
+        for arm, (ids, scores) in picked.items()
+        for rank, (clip_id, score) in enumerate(zip(ids, scores, strict=True))
+    ]
+    session.execute(insert(Pick), rows)
+
+
+def _unanswered(session: Session, project_id: int, picked: dict[Arm, list[int]], turn: Round) -> list[int]:
+    """The clips to ask for, once each, in an order that keeps each arm's ranks and does not tell the arms apart."""
+    answered = labels.answers(session, project_id).keys()
+    rng = loop.round_rng(turn.seed, turn.number, "order")
+    return [clip_id for clip_id in interleave(picked, rng) if clip_id not in answered]
+
+
+def interleave(picked: dict[Arm, list[int]], rng: Generator) -> list[int]:
+    """The arms' picks merged at random, each arm in its own order, a clip of both once."""
+    turns = rng.permutation([arm.value for arm, ids in picked.items() for _ in ids])
+    waiting = {arm.value: iter(ids) for arm, ids in picked.items()}
+    return list(dict.fromkeys(next(waiting[arm]) for arm in turns))
+
+
+def _store_assignments(session: Session, turn: Round, asked: list[int]) -> None:
+    """`overlap` slots a clip, slot by slot: every clip is asked once before any is asked twice."""
+    rows = [
+        {
+            "project_id": turn.project_id,
+            "round_id": turn.id,
+            "clip_id": clip_id,
+            "slot": slot,
+            "position": slot * len(asked) + place,
+            "state": AssignmentState.OPEN,
+            "fence": 0,
+        }
+        for slot in range(turn.overlap)
+        for place, clip_id in enumerate(asked)
+    ]
+    if rows:
+        session.execute(insert(Assignment), rows)

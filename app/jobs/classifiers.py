@@ -1,0 +1,13 @@
+"""Open the classifier of a checkpoint row, with the encoder it was fine-tuned from."""
+
+from al_core.checkpoint import load_checkpoint
+from al_core.classifier import Classifier
+from app.jobs.context import JobContext
+from app.models import Checkpoint
+
+
+def open_classifier(context: JobContext, checkpoint: Checkpoint) -> Classifier:
+    """The classifier; the project's encoder serves it when it is the same, otherwise its own source is opened."""
+    encoder = context.encoder()
+    matching = encoder if encoder.digest == checkpoint.encoder_digest else None
+    return load_checkpoint(context.settings.data / checkpoint.folder, matching, context.store)

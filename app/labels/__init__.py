@@ -1,0 +1,1 @@
+"""Labels: what annotations add up to, and what came with the import."""

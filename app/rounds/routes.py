@@ -1,0 +1,70 @@
+"""Rounds: operators open, close, cancel and retry them; everybody with a token may read them."""
+
+from fastapi import APIRouter
+
+from app.db import utcnow
+from app.dependencies import DbDep, Operator, RowId, Viewer
+from app.errors import problems
+from app.models import OPEN_STATES, Role
+from app.paging import After, Limit, Page
+from app.rounds import service
+from app.rounds.schemas import PickOut, RoundCreate, RoundOut, RoundWithPicks
+
+router = APIRouter(tags=["rounds"], responses=problems(401, 403, 404, 422))
+
+
+@router.post("/projects/{project_id}/rounds", status_code=201, summary="Open a round", responses=problems(409))
+def open_round(project_id: RowId, db: DbDep, caller: Operator, body: RoundCreate | None = None) -> RoundOut:
+    """Open the next round: it picks clips, waits for annotators, fine-tunes and evaluates by itself."""
+    given = body or RoundCreate()
+    with db.write() as session:
+        opened = service.open_round(
+            session,
+            project_id,
+            now=utcnow(),
+            strategy=given.strategy,
+            recipe=given.recipe,
+            batch_size=given.batch_size,
+            control_size=given.control_size,
+            overlap=given.overlap,
+        )
+        return RoundOut.model_validate(opened)
+
+
+@router.get("/projects/{project_id}/rounds", summary="List rounds")
+def list_rounds(project_id: RowId, db: DbDep, caller: Viewer, after: After = 0, limit: Limit = 100) -> Page[RoundOut]:
+    """The project's rounds in order."""
+    with db.read() as session:
+        rounds = service.list_rounds(session, project_id, after, limit + 1)
+        return Page.cut([RoundOut.model_validate(one) for one in rounds], limit)
+
+
+@router.get("/rounds/{round_id}", summary="Read a round and its receipts")
+def get_round(round_id: RowId, db: DbDep, caller: Viewer) -> RoundWithPicks:
+    """One round with the clips it picked, their ranks and scores."""
+    with db.read() as session:
+        found = service.get_round(session, round_id)
+        visible = caller.may(Role.OPERATOR) or found.state not in OPEN_STATES
+        picks = [PickOut.model_validate(pick) for pick in service.picks(session, round_id)] if visible else None
+        return RoundWithPicks(**RoundOut.model_validate(found).model_dump(), picks=picks)
+
+
+@router.post("/rounds/{round_id}/close", summary="Stop waiting for answers", responses=problems(409))
+def close_round(round_id: RowId, db: DbDep, caller: Operator) -> RoundOut:
+    """Fine-tune on the answers that came; clips without one go back to the pool."""
+    with db.write() as session:
+        return RoundOut.model_validate(service.close_round(session, round_id, now=utcnow()))
+
+
+@router.post("/rounds/{round_id}/cancel", summary="End a round", responses=problems(409))
+def cancel_round(round_id: RowId, db: DbDep, caller: Operator) -> RoundOut:
+    """End an open round at whatever stage; answers that came stay and count in later rounds."""
+    with db.write() as session:
+        return RoundOut.model_validate(service.cancel_round(session, round_id, now=utcnow()))
+
+
+@router.post("/rounds/{round_id}/retry", summary="Retry a failed round", responses=problems(409))
+def retry_round(round_id: RowId, db: DbDep, caller: Operator) -> RoundOut:
+    """Run the job that failed once more, after its cause was mended."""
+    with db.write() as session:
+        return RoundOut.model_validate(service.retry_round(session, round_id, now=utcnow()))
