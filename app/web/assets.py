@@ -1,0 +1,55 @@
+"""Scripts and styles, served under a version so that a browser may keep them for ever."""
+
+import hashlib
+from functools import cache
+from importlib.metadata import version as installed_version
+from importlib.util import find_spec
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "static"
+PLOTLY = "plotly.min.js"
+# Named to the browser at once: it would otherwise find each only after reading the one that imports it.
+ANNOTATE_MODULES = (
+    "api.js",
+    "dialogs.js",
+    "ids.js",
+    "keys.js",
+    "leases.js",
+    "outbox.js",
+    "pace.js",
+    "player.js",
+    "presence.js",
+    "tally.js",
+    "view.js",
+    "waveform.js",
+)
+
+
+@cache
+def files() -> dict[str, Path]:
+    """What may be asked for, by name: a name that is not here is never turned into a path."""
+    ours = {path.name: path for path in sorted(FOLDER.iterdir()) if path.is_file()}
+    return ours | {PLOTLY: _plotly_script()}
+
+
+@cache
+def _digest() -> str:
+    sha256 = hashlib.sha256()
+    for name, path in files().items():
+        if name != PLOTLY:
+            sha256.update(name.encode() + path.read_bytes())
+    return sha256.hexdigest()[:12]
+
+
+def url(name: str) -> str:
+    """The address of an asset. Modules import each other relatively, and so find the same version."""
+    version = installed_version("plotly") if name == PLOTLY else _digest()
+    return f"/static/{version}/{name}"
+
+
+def _plotly_script() -> Path:
+    """Plotly's script inside the installed package, found without importing it."""
+    spec = find_spec("plotly")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("plotly is not installed: `make` installs it with the other dependencies")
+    return Path(spec.origin).parent / "package_data" / PLOTLY

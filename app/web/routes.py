@@ -1,0 +1,132 @@
+"""Pages: sign in, projects, a project's dashboard, and the annotator's page. They render; the API computes."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, RedirectResponse
+
+from app.accounts.tokens import Caller, TokenCache
+from app.annotations.progress import progress
+from app.annotations.schemas import SkipReason
+from app.dependencies import TOKEN_COOKIE, Annotator, DbDep, RowId, TokensDep, Viewer
+from app.errors import ForbiddenError, NotFoundError
+from app.models import Project, Role
+from app.projects import service as projects
+from app.web import assets
+from app.web.pages import PageRoute, local_path, render
+
+# Keys for the classes after the ninth: every letter the page does not use for a command.
+CLASS_KEYS = "123456789abdefghijklmnopqtuvwxy"
+SKIP_SENTENCES = {
+    SkipReason.UNSURE: "I cannot tell",
+    SkipReason.BAD_AUDIO: "The audio is broken",
+    SkipReason.NOT_SPEECH: "Nobody speaks",
+    SkipReason.SEVERAL_SPEAKERS: "Several people speak",
+}
+YEAR_S = 365 * 24 * 3600
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Another site's form must not sign a browser in or out: browsers say where a request comes from."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ForbiddenError("this form was sent by another site: open Afterloop and use its own")
+
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
+OwnForm = Depends(_refuse_other_sites)
+
+
+@router.get("/login")
+async def login_page(request: Request, tokens: TokensDep, next: str = "/") -> Response:
+    """Ask for a token, or go on when the browser already has a good one."""
+    token = request.cookies.get(TOKEN_COOKIE)
+    if token and await _caller_of(tokens, token):
+        return RedirectResponse(local_path(next), status_code=303)
+    return render(request, "login.html", next=local_path(next))
+
+
+@router.post("/login", dependencies=[OwnForm])
+async def sign_in(
+    request: Request, tokens: TokensDep, token: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "/"
+) -> Response:
+    """Keep the token in a cookie no script can read and no other site can send."""
+    if not await _caller_of(tokens, token.strip()):
+        problem = "Nobody holds this token, or it was revoked. Check that all of it was pasted."
+        return render(request, "login.html", status=401, next=local_path(next), problem=problem)
+    response = RedirectResponse(local_path(next), status_code=303)
+    secure = request.url.scheme == "https"
+    response.set_cookie(TOKEN_COOKIE, token.strip(), max_age=YEAR_S, httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+@router.post("/logout", dependencies=[OwnForm])
+async def sign_out() -> Response:
+    """Forget the token in this browser; it stays valid elsewhere."""
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(TOKEN_COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+@router.get("/")
+def projects_page(request: Request, db: DbDep, caller: Viewer) -> Response:
+    """Every project and how far it is."""
+    with db.read() as session:
+        rows = [(project, progress(session, project.id)) for project in projects.list_projects(session)]
+    return render(request, "projects.html", caller=caller, rows=rows, may=_rights(caller))
+
+
+@router.get("/projects/{project_id}")
+def dashboard_page(request: Request, project_id: RowId, db: DbDep, caller: Viewer) -> Response:
+    """What the labels bought, and what is going on; the page asks the API for the figures and keeps them fresh."""
+    with db.read() as session:
+        project = projects.get_project(session, project_id)
+    config = json.dumps({"project": project.id, "name": project.name, "operator": caller.may(Role.OPERATOR)})
+    return render(
+        request, "dashboard.html", plotly=True, caller=caller, project=project, config=config, may=_rights(caller)
+    )
+
+
+@router.get("/projects/{project_id}/annotate")
+def annotate_page(request: Request, project_id: RowId, db: DbDep, caller: Annotator) -> Response:
+    """Listen and answer, without the mouse."""
+    with db.read() as session:
+        project = projects.get_project(session, project_id)
+    config = json.dumps({"project": project.id, "account": caller.id, "leaseS": project.lease_s})
+    return render(
+        request,
+        "annotate.html",
+        caller=caller,
+        project=project,
+        config=config,
+        classes=_keyed(project),
+        skip_reasons=SKIP_SENTENCES.items(),
+        modules=assets.ANNOTATE_MODULES,
+    )
+
+
+@router.get("/static/{version}/{name}")
+def asset(version: str, name: str) -> Response:
+    """A script or a style sheet. An address holds the version, so a browser never needs to ask for it again."""
+    path = assets.files().get(name)
+    if path is None:
+        raise NotFoundError(f"there is no asset {name}")
+    current = assets.url(name) == f"/static/{version}/{name}"
+    keep = f"public, max-age={YEAR_S}, immutable" if current else "no-cache"
+    return FileResponse(path, headers={"Cache-Control": keep, "X-Content-Type-Options": "nosniff"})
+
+
+async def _caller_of(tokens: TokenCache, token: str) -> Caller | None:
+    return tokens.remembered(token) or await run_in_threadpool(tokens.look_up, token)
+
+
+def _rights(caller: Caller) -> dict[str, bool]:
+    return {"annotate": caller.may(Role.ANNOTATOR), "operate": caller.may(Role.OPERATOR)}
+
+
+def _keyed(project: Project) -> list[tuple[str, str]]:
+    """The scheme's classes, in order, each with its key; "" once there are no more keys."""
+    classes: list[str] = project.scheme["classes"]
+    keys = CLASS_KEYS.ljust(len(classes))
+    return [(name, key.strip()) for name, key in zip(classes, keys, strict=False)]

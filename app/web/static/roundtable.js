@@ -1,0 +1,59 @@
+/**
+ * The rounds as a table: the figures of the curve, in words a screen reader can read.
+ */
+
+import { el, replace } from "./dom.js";
+import { interval, minutes, percent, plain, seconds, strategyName } from "./words.js";
+
+const NONE = "–";
+
+/**
+ * @param {HTMLTableSectionElement} body
+ * @param {object[]} rounds of GET …/rounds
+ * @param {object[]} points of GET …/curve
+ * @param {object[]} checkpoints of GET /checkpoints
+ * @param {{promote: (checkpoint: number) => void, retry: (round: number) => void} | null} operator
+ */
+export function fill(body, rounds, points, checkpoints, operator) {
+  const rows = rounds.toReversed().map((round) => {
+    const ours = points.find((point) => point.round_id === round.id && point.arm === "strategy");
+    const control = points.find((point) => point.round_id === round.id && point.arm === "control");
+    return el(
+      "tr",
+      { "data-round": String(round.id), "data-checkpoint": String(ours?.checkpoint_id ?? "") },
+      el("th", { scope: "row" }, round.number),
+      el("td", {}, state(round)),
+      el("td", { class: "strategy" }, strategyName(round.strategy)),
+      el("td", { class: "figure" }, ours ? ours.n_labels : NONE),
+      el("td", { class: "figure" }, ours ? minutes(ours.minutes) : NONE),
+      el("td", { class: "figure" }, ours ? el("span", {}, el("b", {}, percent(ours.uar)), " ", interval(ours)) : NONE),
+      el("td", { class: "figure" }, control ? `${percent(control.uar)} ${interval(control)}` : NONE),
+      el("td", { class: "figure" }, took(ours, control)),
+      el("td", { class: "act" }, action(round, ours, checkpoints, operator)),
+    );
+  });
+  replace(body, rows);
+}
+
+function state(round) {
+  const pill = el("span", { class: `pill ${round.state}` }, plain(round.state));
+  return round.error ? el("span", {}, pill, " ", el("span", { class: "why" }, round.error)) : pill;
+}
+
+function took(...points) {
+  const all = points.filter(Boolean).flatMap((point) => Object.values(point.seconds));
+  return all.length ? seconds(all.reduce((sum, s) => sum + s, 0)) : NONE;
+}
+
+function action(round, point, checkpoints, operator) {
+  const checkpoint = checkpoints.find(({ id }) => id === point?.checkpoint_id);
+  if (checkpoint?.promoted_at) return el("span", { class: "pill finished" }, "in use");
+  if (!operator) return "";
+  if (round.state === "failed") {
+    return el("button", { class: "quiet", onclick: () => operator.retry(round.id) }, "Retry");
+  }
+  if (!checkpoint) return "";
+  const promote = () => operator.promote(checkpoint.id);
+  const label = `Promote the checkpoint of round ${round.number}`;
+  return el("button", { class: "quiet", onclick: promote, "aria-label": label }, "Promote");
+}
