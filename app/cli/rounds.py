@@ -1,0 +1,75 @@
+"""`afterloop round`: open, watch and close rounds."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Open, watch and close rounds.")
+PROJECT = typer.Argument(help="Name of the project.")
+
+
+@app.command()
+def start(
+    project: str = PROJECT,
+    strategy: str | None = typer.Option(None, help="Another strategy than the project's, for this round."),
+    batch_size: int | None = typer.Option(None, min=1, help="Another number of labels, for this round."),
+) -> None:
+    """Open the next round; a worker picks the clips, then annotators see them.
+
+    Example: afterloop round start calls --strategy badge
+    """
+    from al_core.strategies.specs import parse_strategy
+    from app.cli.opening import open_database
+    from app.db import utcnow
+    from app.projects.service import find_project
+    from app.rounds.service import open_round
+
+    chosen = parse_strategy(strategy) if strategy else None
+    with open_database().write() as session:
+        found = find_project(session, project)
+        opened = open_round(session, found.id, strategy=chosen, batch_size=batch_size, now=utcnow())
+    typer.echo(f"round {opened.number} is {opened.state}")
+
+
+@app.command("list")
+def list_command(project: str = PROJECT) -> None:
+    """Rounds of a project with what their labels bought."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.cli.opening import open_database
+    from app.curves.service import curve
+    from app.projects.service import find_project
+    from app.rounds.service import list_rounds
+
+    table = Table("round", "state", "strategy", "labels", "UAR", "control UAR")
+    with open_database().read() as session:
+        found = find_project(session, project)
+        points = {(point.round_id, str(point.arm)): point for point in curve(session, found.id).points}
+        for turn in list_rounds(session, found.id, after=0, limit=10_000):
+            chosen, control = points.get((turn.id, "strategy")), points.get((turn.id, "control"))
+            table.add_row(
+                str(turn.number),
+                turn.state,
+                turn.strategy["kind"],
+                str(chosen.n_labels) if chosen else "",
+                f"{100 * chosen.uar:.1f}" if chosen else "",
+                f"{100 * control.uar:.1f}" if control else "",
+            )
+    Console().print(table)
+
+
+@app.command()
+def close(project: str = PROJECT) -> None:
+    """Stop waiting for answers and fine-tune on those that came."""
+    from app.cli.opening import open_database
+    from app.db import utcnow
+    from app.errors import ConflictError
+    from app.projects.service import find_project
+    from app.rounds.service import close_round, list_rounds
+
+    with open_database().write() as session:
+        found = find_project(session, project)
+        rounds = list_rounds(session, found.id, after=0, limit=10_000)
+        if not rounds:
+            raise ConflictError(f"project {project!r} has no round: start one first")
+        closed = close_round(session, rounds[-1].id, now=utcnow())
+    typer.echo(f"round {closed.number} is {closed.state}")

@@ -1,0 +1,117 @@
+"""The command line as an operator uses it: a fresh folder, one SQLite file, real audio."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from al_core.corpora.espeak import speak_corpus
+from al_core.encoders.tiny import build_tiny
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return speak_corpus(tmp_path_factory.mktemp("spoken"))
+
+
+@pytest.fixture(scope="module")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny("whisper", tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run `afterloop …` in an empty folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AFTERLOOP_")}
+    environment |= {"AFTERLOOP_DATA": str(tmp_path / "data"), "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+
+    def afterloop(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", "from app.cli import main; main()", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
+
+    return afterloop
+
+
+def test_a_project_is_made_filled_and_exported(run: Run, spoken: Path, tiny_encoder: Path) -> None:
+    made = run("project", "create", "p", "--classes", "anger,happiness,neutral,sadness", "--encoder", str(tiny_encoder))
+    assert (made.returncode, made.stdout.strip()) == (0, "1"), made.stderr
+    first = run("import", "p", str(spoken))
+    assert (first.returncode, "480 created, 0 unchanged" in first.stdout) == (0, True), first.stdout + first.stderr
+    second = run("import", "p", str(spoken))
+    assert "0 created, 480 unchanged, 0 in conflict, 0 refused" in second.stdout
+    labels = run("export", "p", "--what", "labels")
+    rows = [json.loads(line) for line in labels.stdout.splitlines()]
+    assert rows
+    assert {row["split"] for row in rows} == {"dev", "test"}, "training labels are for annotators to give"
+    assert "acquiring" in run("round", "start", "p").stdout
+
+
+def test_refused_clips_are_named_and_the_exit_code_tells(run: Run, tmp_path: Path, spoken: Path) -> None:
+    run("project", "create", "p", "--classes", "anger,happiness", "--encoder", "nowhere")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "noise.wav").write_bytes(b"this is not audio")
+    (broken / "manifest.csv").write_text(
+        "path,speaker,label,split\n" + "".join(f"{p},a,anger,train\n" for p in ("noise.wav", "../x.wav", "gone.wav"))
+    )
+    result = run("import", "p", str(broken / "manifest.csv"))
+    assert result.returncode == 2
+    assert "3 refused" in result.stdout
+    for name in ("noise.wav", "../x.wav", "gone.wav"):
+        assert name in result.stderr
+
+
+def test_a_token_is_printed_once_and_kept_as_a_hash(run: Run, tmp_path: Path) -> None:
+    token = run("token", "create", "alice", "--role", "admin").stdout.strip()
+    assert len(token) >= 32
+    assert token.encode() not in (tmp_path / "data" / "afterloop.db").read_bytes()
+    assert "alice\tadmin\tactive" in run("token", "list").stdout
+
+
+def test_the_database_goes_up_and_down(run: Run) -> None:
+    assert run("db", "upgrade").returncode == 0
+    assert "base" in run("db", "downgrade", "base").stdout
+    assert run("db", "current").stdout.strip() == "base"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("project", "create", "p", "--classes", "anger", "--encoder", "x"), 1, "two classes"),
+        (("round", "start", "nobody"), 1, "nobody"),
+        (("token", "create", "bob", "--role", "emperor"), 2, "emperor"),
+        (("simulate", "--manifest", "gone.csv", "--encoder", "x"), 1, "gone.csv"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_no_stack_trace(run: Run, words: tuple[str, ...], code: int, told: str) -> None:
+    result = run(*words)
+    assert result.returncode == code, result.stderr
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_simulate_writes_the_same_file_twice_apart_from_seconds(
+    run: Run, tmp_path: Path, spoken: Path, tiny_encoder: Path
+) -> None:
+    options = ["--manifest", str(spoken), "--encoder", str(tiny_encoder), "--seeds", "2", "--fractions", "0.05,0.1"]
+    texts = []
+    for name in ("a.json", "b.json"):
+        result = run(
+            "simulate", *options, "--strategy", "random", "margin", "--output", name, "--cache", str(tmp_path / name[0])
+        )
+        assert result.returncode == 0, result.stderr
+        texts.append(json.loads((tmp_path / name).read_text(), object_hook=_without_seconds))
+    assert texts[0] == texts[1]
+    assert set(texts[0]) == {"corpus", "encoder", "scheme", "full", "points", "aulc", "versions"}
+    assert len(texts[0]["points"]) == 2 * 2 * 2
+    assert set(texts[0]["aulc"]) == {"random", "margin"}
+
+
+def _without_seconds(plain: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in plain.items() if not name.startswith("seconds")}
