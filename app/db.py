@@ -34,7 +34,7 @@ class Base(DeclarativeBase):
     """All tables; constraints are named by one convention so that both databases migrate alike."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - as SQLAlchemy reads it
 
 
 def utcnow() -> datetime:

@@ -122,7 +122,7 @@ def _step(recipe: TaptRecipe, run: RunState, clips: Sequence[Clip], positions: S
     run.optimiser.zero_grad(set_to_none=True)
     with drawn_from(recipe.seed, Stream.DROPOUT, step, run.student.device):
         outcome = run.objective.loss(run.student, batch, positions, generator(recipe.seed, Stream.MASKS, step))
-        outcome.loss.backward()  # type: ignore[no-untyped-call]
+        outcome.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     loss = outcome.loss.item()
     learning = [parameter for group in run.optimiser.param_groups for parameter in group["params"]]
     check_finite(step, loss, nn.utils.clip_grad_norm_(learning, recipe.clip_norm).item())

@@ -82,6 +82,7 @@ def _load(name: str, family: str) -> tuple[Any, dict[str, Any]]:
     from transformers import AutoModel
     from transformers.models.whisper.modeling_whisper import WhisperEncoder as WhisperNetwork
 
+    # `transformers` ships no types for from_pretrained, hence the two ignores.
     options: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
     if family == "whisper":
         # The encoder alone, out of a checkpoint with or without a decoder: no decoder is ever built or read.

@@ -46,7 +46,7 @@ def main() -> None:
     """Run the command line; an error that our own code named is one sentence and exit code 1, no stack trace."""
     try:
         cli()
-    except Exception as error:
+    except Exception as error:  # told apart by where it was named: ours is a sentence, any other keeps its trace
         if type(error).__module__.split(".")[0] not in ("app", "al_core", "tapt"):
             raise
         Console(stderr=True).print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)

@@ -1,6 +1,8 @@
 """`afterloop serve` and `afterloop worker`: the two processes of the service."""
 
+import ctypes
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -23,6 +25,7 @@ def serve(
     from app.settings import get_settings
     from app.worker import Worker
 
+    _share_memory_between_threads()
     settings = get_settings()
     open_database(settings).dispose()
     stop = threading.Event()
@@ -42,6 +45,14 @@ def serve(
         stop.set()
         if worker:
             thread.join()
+
+
+def _share_memory_between_threads() -> None:
+    """Two malloc arenas instead of eight a core: what an upload's thread frees, the next one uses (glibc only)."""
+    m_arena_max = -8
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(m_arena_max, 2)
 
 
 def worker() -> None:
