@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import assert_never
 
-import numpy as np
+import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from al_core.audio import SAMPLE_RATE
 from al_core.encoders import EncoderError, SpeechEncoder, open_encoder
 from al_core.features import FeatureStore
-from al_core.logistic import Logistic
 from al_core.manifest import (
     CheckpointError,
     EncoderReference,
@@ -24,17 +23,18 @@ from al_core.manifest import (
     read_manifest,
     write_manifest,
 )
-from al_core.normalise import SpeakerNormaliser
 from al_core.peft import methods
 from al_core.peft.methods import FineTuned
+from al_core.peft.older import head_of_today
 from al_core.peft.probe import ProbeClassifier
-from al_core.peft.specs import LastK, Lora, Probe
-from al_core.peft.tuned import TunedClassifier
-from al_core.recipe import resolve_layer
+from al_core.peft.specs import Probe
+from al_core.peft.tuned import FirstStage, TunedClassifier
+from al_core.recipe import RecipeError, Start, resolve_layer
 
 PROBE = "probe.safetensors"
-SPEAKERS = "speakers.safetensors"
+SPEAKERS = "speakers.safetensors"  # of format 1; today's probe is one file
 HEAD = "head.safetensors"
+FIRST = "first"
 PACKAGES = ("afterloop", "torch", "transformers", "peft", "scikit-learn", "numpy", "safetensors")
 
 __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
@@ -43,8 +43,8 @@ __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
 def save_checkpoint(folder: Path, classifier: FineTuned, labels_digest: str) -> Manifest:
     """Write a classifier as a folder that appears at once and complete, or not at all.
 
-    What training changed is in it: head, blocks or adapter, speaker statistics. The encoder it started from is
-    referenced by source and digest, since many checkpoints share one encoder of a few hundred megabytes.
+    What training changed is in it: the head, every trained weight of the encoder, speaker statistics. The encoder it
+    started from is referenced by source and digest, since many share one encoder of a few hundred megabytes.
 
     Args:
         folder: must not exist; its parent is made.
@@ -87,28 +87,43 @@ def load_checkpoint(folder: Path, encoder: SpeechEncoder | None, store: FeatureS
     manifest = read_manifest(folder)
     check_files(folder, manifest)
     encoder = _the_encoder(folder, manifest.encoder, encoder)
-    match manifest.recipe.method:
-        case Probe():
-            return _read_probe(folder, manifest, encoder, store)
-        case LastK() | Lora() as method:
-            return _read_tuned(folder, method, manifest, encoder, store)
-        case _:
-            assert_never(manifest.recipe.method)
+    if isinstance(manifest.recipe.method, Probe):
+        return _read_probe(folder, manifest, encoder, store)
+    return _read_tuned(folder, manifest, encoder, store)
+
+
+def open_first_stage(start: Start, encoder: SpeechEncoder, store: FeatureStore) -> FirstStage:
+    """The checkpoint that a recipe starts from.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`.
+        RecipeError: it is a probe, which changed nothing in the encoder.
+    """
+    return _first_stage(Path(start.checkpoint), encoder, store)
+
+
+def _first_stage(folder: Path, encoder: SpeechEncoder, store: FeatureStore) -> FirstStage:
+    classifier = load_checkpoint(folder, encoder, store)
+    if isinstance(classifier, ProbeClassifier):
+        raise RecipeError(
+            f"recipe.start.checkpoint {folder} is a probe, which left the encoder as it was: start from a checkpoint "
+            "of another method, or leave recipe.start out"
+        )
+    return FirstStage(classifier, read_manifest(folder).labels_digest)
 
 
 def _write_weights(folder: Path, classifier: FineTuned) -> list[str]:
     match classifier:
-        case ProbeClassifier(logistic=fitted, normaliser=normaliser):
-            arrays = {"mean": fitted.mean, "scale": fitted.scale, "weights": fitted.weights, "bias": fitted.bias}
-            save_arrays(arrays, folder / PROBE)
-            if normaliser is None:
-                return [PROBE]
-            arrays = {"means": normaliser.means, "stds": normaliser.stds, "min_clips": np.array([normaliser.min_clips])}
-            save_arrays(arrays, folder / SPEAKERS)
-            return [PROBE, SPEAKERS]
-        case TunedClassifier(method=method, network=network):
+        case ProbeClassifier():
+            save_arrays(classifier.arrays(), folder / PROBE)
+            return [PROBE]
+        case TunedClassifier(network=network, first=first):
             save_file(network.head.state_dict(), folder / HEAD)
-            return [HEAD, *methods.save(method, network, folder)]
+            names = [HEAD, *methods.save(network, folder)]
+            if first is not None:
+                save_checkpoint(folder / FIRST, first.classifier, first.labels_digest)
+                names += [str(path.relative_to(folder)) for path in (folder / FIRST).rglob("*") if path.is_file()]
+            return names
         case _:
             assert_never(classifier)
 
@@ -151,25 +166,20 @@ def _the_encoder(folder: Path, reference: EncoderReference, encoder: SpeechEncod
 
 
 def _read_probe(folder: Path, manifest: Manifest, encoder: SpeechEncoder, store: FeatureStore) -> ProbeClassifier:
-    logistic = Logistic(**load_arrays(folder / PROBE))
-    normaliser = None
-    if manifest.recipe.normalise_speakers:
-        arrays = load_arrays(folder / SPEAKERS)
-        normaliser = SpeakerNormaliser(
-            manifest.speakers, arrays["means"], arrays["stds"], int(arrays["min_clips"].item())
-        )
-    return ProbeClassifier(manifest.scheme, manifest.recipe, encoder, store, logistic, normaliser)
+    arrays = load_arrays(folder / PROBE)
+    if SPEAKERS in manifest.files:
+        arrays |= load_arrays(folder / SPEAKERS)
+    return ProbeClassifier.from_arrays(manifest.scheme, manifest.recipe, encoder, store, arrays, manifest.speakers)
 
 
-def _read_tuned(
-    folder: Path, method: methods.Trained, manifest: Manifest, encoder: SpeechEncoder, store: FeatureStore
-) -> TunedClassifier:
-    network = methods.build(method, manifest.recipe, encoder, len(manifest.scheme))
-    network.head.load_state_dict(load_file(folder / HEAD))
-    methods.load(method, network, folder)
-    network.eval()
-    frames = methods.frames(method, encoder, store)
-    return TunedClassifier(manifest.scheme, manifest.recipe, method, encoder, network, frames)
+def _read_tuned(folder: Path, manifest: Manifest, encoder: SpeechEncoder, store: FeatureStore) -> TunedClassifier:
+    first = _first_stage(folder / FIRST, encoder, store) if (folder / FIRST).is_dir() else None
+    with torch.random.fork_rng():  # what is drawn is overwritten; the caller's random numbers must not shift by it
+        classifier = methods.untrained(manifest.recipe, manifest.scheme, encoder, store, first)
+    classifier.network.head.load_state_dict(head_of_today(load_file(folder / HEAD)))
+    methods.load(classifier.network, folder)
+    classifier.network.eval()
+    return classifier
 
 
 def _flush(folder: Path) -> None:

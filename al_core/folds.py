@@ -7,28 +7,44 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from al_core.corpora.corpus import Corpus, CorpusError
+from al_core.corpora.corpus import ClipError, Corpus, CorpusClip, CorpusError
 from al_core.corpora.opened import open_clips
 from al_core.features.clip import Clip
 from al_core.scheme import Scheme
 from al_core.splits import Split, check_disjoint, hold_out_speakers
+from al_core.targets import Floats, LabelledClips, one_hot
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledCorpus:
-    """Every usable labelled clip of a corpus, byte-identical repetitions once, and its scheme in order of name.
+    """Every usable labelled clip of a corpus, byte-identical repetitions once, and its scheme.
 
-    `groups` are what no two parts of a fold may share: the session where the corpus names one (its speakers talk to
-    each other), else the speaker.
+    Attributes:
+        labels: class names; None where only dimensions are known.
+        groups: what no two parts of a fold may share: the session where the corpus names one (its speakers talk to
+            each other), else the speaker.
+        refused: one sentence for everything that was left out.
+        dimensions: (n, m) float32 on the scheme's own scales, NaN where unknown; None for a scheme without dimensions.
     """
 
     name: str
     scheme: Scheme
     clips: tuple[Clip, ...]
-    labels: tuple[str, ...]
+    labels: tuple[str | None, ...]
     groups: tuple[str | None, ...]
     splits: tuple[Split | None, ...]
     refused: tuple[str, ...]
+    dimensions: Floats | None = None
+
+    def labelled(self, positions: Sequence[int]) -> LabelledClips:
+        """These clips with what is known of them."""
+        targets = np.zeros((len(positions), len(self.scheme)), dtype=np.float32)  # (n, c)
+        for row, position in enumerate(positions):
+            label = self.labels[position]
+            if label is not None:
+                targets[row] = one_hot([label], self.scheme)[0]
+        dimensions = None if self.dimensions is None else self.dimensions[list(positions)]
+        return LabelledClips(tuple(self.clips[i] for i in positions), targets, dimensions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +56,67 @@ class Fold:
     test: tuple[int, ...]
 
 
-def load_labelled(corpus: Corpus, max_s: float = 30.0) -> LabelledCorpus:
+def load_labelled(corpus: Corpus, max_s: float = 30.0, scheme: Scheme | None = None) -> LabelledCorpus:
     """Look at every labelled clip of a corpus once; what cannot be used is named in `refused`.
 
+    Args:
+        corpus: as its reader gave it.
+        max_s: a longer clip is refused.
+        scheme: what its clips are labelled by: a clip counts when it has one of the classes, or a value of one of the
+            dimensions. By default the classes of the corpus in order of name, and no dimensions.
+
     Raises:
-        CorpusError: no labelled clip, or fewer than two classes.
+        CorpusError: no labelled clip; or, without a scheme, fewer than two classes.
     """
-    opened = open_clips((row for row in corpus.clips if row.label is not None), max_s)
-    labels = tuple(row.label or "" for _, row in opened.clips)
-    if len(set(labels)) < 2:
-        raise CorpusError(f"{corpus.name} has {len(set(labels))} classes among its labelled clips: two are needed")
+    refused = [f"{row.where}: {row.detail}" for row in corpus.refused]
+    rows = []
+    for row in corpus.clips:
+        try:
+            if _is_labelled(row, scheme):
+                rows.append(row)
+        except ClipError as error:
+            refused.append(f"{row.external_id}: {error}")
+    opened = open_clips(rows, max_s)
+    kept = [row for _, row in opened.clips]
+    if scheme is None:
+        scheme = _scheme_of(corpus.name, kept)
+    elif not kept:
+        raise CorpusError(f"{corpus.name} has no usable clip that this scheme labels: name its classes or dimensions")
     return LabelledCorpus(
         name=corpus.name,
-        scheme=Scheme(tuple(sorted(set(labels)))),
+        scheme=scheme,
         clips=tuple(clip for clip, _ in opened.clips),
-        labels=labels,
-        groups=tuple(row.session or row.speaker for _, row in opened.clips),
-        splits=tuple(row.split for _, row in opened.clips),
-        refused=(*(f"{row.where}: {row.detail}" for row in corpus.refused), *opened.refused),
+        labels=tuple(row.label if row.label in scheme.classes else None for row in kept),
+        groups=tuple(row.session or row.speaker for row in kept),
+        splits=tuple(row.split for row in kept),
+        refused=(*refused, *opened.refused),
+        dimensions=np.stack([_values(row, scheme) for row in kept]) if scheme.dimensions else None,
     )
+
+
+def _is_labelled(row: CorpusClip, scheme: Scheme | None) -> bool:
+    if scheme is None:
+        return row.label is not None
+    return bool(np.isfinite(_values(row, scheme)).any()) or row.label in scheme.classes
+
+
+def _scheme_of(name: str, rows: Sequence[CorpusClip]) -> Scheme:
+    classes = sorted({row.label for row in rows if row.label is not None})
+    if len(classes) < 2:
+        raise CorpusError(f"{name} has {len(classes)} classes among its labelled clips: two are needed")
+    return Scheme(tuple(classes))
+
+
+def _values(row: CorpusClip, scheme: Scheme) -> Floats:
+    """(m,) the clip's values of the scheme's dimensions, NaN where unknown; ClipError for one out of its range."""
+    values = np.full(len(scheme.dimensions), np.nan, dtype=np.float32)
+    for k, dimension in enumerate(scheme.dimensions):
+        value = row.value(dimension.name)
+        if value is not None and not dimension.low <= value <= dimension.high:
+            scale = f"{dimension.low:g} to {dimension.high:g}"
+            raise ClipError("malformed", f"{dimension.name} is {value:g}: the scheme's range is {scale}")
+        values[k] = np.nan if value is None else value
+    return values
 
 
 def random_fold(corpus: LabelledCorpus, n_test: int, n_dev: int, rng: Generator) -> Fold:
@@ -87,9 +145,10 @@ def manifest_fold(corpus: LabelledCorpus, test: Literal["dev", "test"] = "test")
     chosen = [parts[split] for split in corpus.splits]
     check_disjoint(corpus.groups, chosen, [clip.key for clip in corpus.clips])
     fold = _fold(chosen)
-    missing = set(corpus.labels) - {corpus.labels[i] for i in fold.test}
+    held = {corpus.labels[i] for i in fold.test}
+    missing = sorted({label for label in corpus.labels if label is not None} - held)
     if missing:
-        raise CorpusError(f"the {test!r} split of {corpus.name} has no clip of {', '.join(sorted(missing))}")
+        raise CorpusError(f"the {test!r} split of {corpus.name} has no clip of {', '.join(missing)}")
     return fold
 
 

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression on label distributions: the probe, and the start of every trained head."""
+"""Multinomial logistic regression on label distributions: the probe, and the start of every trained linear head."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from al_core.standardise import Standard
 from al_core.targets import Floats, class_weights
 
 
@@ -32,30 +33,33 @@ class Logistic:
         return softmax(logits.astype(np.float64), axis=1).astype(np.float32)
 
 
-def fit_logistic(X: Floats, targets: Floats, c: float, class_weighted: bool) -> Logistic:
+def fit_logistic(
+    X: Floats, targets: Floats, c: float, class_weighted: bool, standard: Standard | None = None
+) -> Logistic:
     """Standardise, then minimise ½‖W‖² + C · Σ_i Σ_j w_j t_ij (−log p_j(x_i)) by L-BFGS (scikit-learn).
 
-    A row with a soft target counts once for each class it gives weight to. Deterministic.
+    A row with a soft target counts once for each class it gives weight to; a row of zeros does not count.
+    Deterministic.
 
     Args:
         X: (n, d) embeddings.
         targets: (n, k) distributions in which at least two classes occur.
         c: inverse of the L2 penalty.
         class_weighted: w_j is the inverse class frequency, otherwise 1.
+        standard: the standardisation, where it is shared; by default that of X.
     """
-    mean = X.mean(axis=0, dtype=np.float64)
-    scale = X.std(axis=0, dtype=np.float64)
-    scale = np.where(scale > 1e-8, scale, 1.0)
+    standard = Standard.fit(X) if standard is None else standard
     rows, classes = np.nonzero(targets)
     per_class = class_weights(targets) if class_weighted else np.ones(targets.shape[1], dtype=np.float32)
     # float64: L-BFGS stops early on the flat end of a float32 loss.
+    Z = (X.astype(np.float64) - standard.mean) / standard.scale
     # One thread: products this small spend their time waiting for each other, 40 times longer on busy cores.
     with threadpool_limits(1):
         fitted = LogisticRegression(C=c, max_iter=1000).fit(
-            ((X - mean) / scale)[rows], classes, sample_weight=(targets * per_class)[rows, classes]
+            Z[rows], classes, sample_weight=(targets * per_class)[rows, classes]
         )
     weights, bias = _over_all_classes(fitted, targets.shape[1])
-    return Logistic(mean.astype(np.float32), scale.astype(np.float32), weights, bias)
+    return Logistic(standard.mean, standard.scale, weights, bias)
 
 
 def _over_all_classes(fitted: LogisticRegression, n_classes: int) -> tuple[Floats, Floats]:

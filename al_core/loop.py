@@ -8,7 +8,7 @@ from numpy.random import Generator, SeedSequence, default_rng
 from al_core.pool import Floats, Ints, PoolView, Selection
 from al_core.strategies import random
 from al_core.strategies.query import query
-from al_core.strategies.specs import Strategy
+from al_core.strategies.specs import Strategy, StrategyError
 
 
 def round_rng(seed: int, round_number: int, arm: str) -> Generator:
@@ -36,7 +36,7 @@ def pool_view(
 
     Args:
         embeddings: (n, d) of the pool, float32 or float16, memory-mapped or not.
-        probabilities: (n, c) float32, or None before any label exists.
+        probabilities: (n, c) float32, or None before any label exists; not seen where the scheme has no classes.
         labelled_embeddings: (m, d) of this arm's labelled clips.
         labelled_classes: (m,) int64, positions in the scheme.
         n_classes: c, the length of the scheme.
@@ -46,7 +46,8 @@ def pool_view(
     together = np.concatenate([embeddings, labelled_embeddings.reshape(-1, embeddings.shape[1])]).astype(np.float32)
     spread = together.std(axis=0)
     together = (together - together.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return PoolView(together[:n], probabilities, together[n:], labelled_classes, n_classes, durations_s)
+    seen = probabilities if n_classes else None
+    return PoolView(together[:n], seen, together[n:], labelled_classes, n_classes, durations_s)
 
 
 def acquire(strategy: Strategy, pool: PoolView, n: int, rng: Generator) -> Selection:
@@ -56,8 +57,14 @@ def acquire(strategy: Strategy, pool: PoolView, n: int, rng: Generator) -> Selec
     at random, so every strategy can begin; `core_set`, `typiclust` and `coverage_then_margin` begin by themselves.
 
     Raises:
-        StrategyError: the strategy cannot run on this pool; the sentence says why.
+        StrategyError: the strategy cannot run on this pool, or reads class probabilities of a scheme without classes;
+            the sentence says why.
     """
+    if strategy.needs_probabilities and pool.n_classes == 0:
+        raise StrategyError(
+            f"{strategy.kind} reads class probabilities and the scheme has dimensions alone: use coverage_then_margin, "
+            "typiclust, core_set or random"
+        )
     if pool.probabilities is None and strategy.needs_probabilities:
         return random.select(pool, n, rng)
     return query(strategy, pool, n, rng)

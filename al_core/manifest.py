@@ -11,7 +11,9 @@ from al_core.recipe import Recipe, RecipeError, recipe_from_dict, recipe_to_dict
 from al_core.scheme import Dimension, Scheme, SchemeError
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
+# 1 had heads for classes only, and one file for each of the two methods there were.
+READABLE = (1, FORMAT)
 
 
 class CheckpointError(RuntimeError):
@@ -87,8 +89,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
         found = plain["format"]
-        if found != FORMAT:
-            raise CheckpointError(f"checkpoint {folder} has format {found}, this version reads {FORMAT}: upgrade")
+        if found not in READABLE:
+            raise CheckpointError(f"checkpoint {folder} has format {found}, this version reads up to {FORMAT}: upgrade")
         return _from_plain(plain)
     except (ValueError, KeyError, TypeError, RecipeError, SchemeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error!r}") from error
@@ -116,9 +118,10 @@ def file_digest(path: Path) -> str:
 
 def _from_plain(plain: dict[str, Any]) -> Manifest:
     scheme = plain["scheme"]
+    dimensions = [] if plain["format"] == 1 else scheme["dimensions"]
     return Manifest(
         recipe=recipe_from_dict(plain["recipe"]),
-        scheme=Scheme(tuple(scheme["classes"]), tuple(Dimension(**one) for one in scheme["dimensions"])),
+        scheme=Scheme(tuple(scheme["classes"]), tuple(Dimension(**one) for one in dimensions)),
         encoder=EncoderReference(**plain["encoder"]),
         labels_digest=plain["labels_digest"],
         preprocessing=plain["preprocessing"],

@@ -1,9 +1,11 @@
-"""Metrics over the *scheme's* classes: UAR, WA, macro F1, confusion; CCC for dimensions."""
+"""Metrics over the *scheme's* classes: UAR, WA, macro F1, confusion, ECE; CCC and RMSE for dimensions."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from al_core.pool import Floats, Ints
+
+ECE_BINS = 15
 
 
 class MetricError(ValueError):
@@ -84,6 +86,38 @@ def macro_f1(truth: Ints, predicted: Ints, n_classes: int) -> float:
     return float(np.where(both > 0, 2 * np.diag(counts) / np.maximum(both, 1), 0).mean())
 
 
+def ece(truth: Ints, probabilities: Floats) -> float:
+    """Expected calibration error over 15 bins of equal width: Σ_m (n_m / n) · |accuracy_m − confidence_m|, 0 to 1.
+
+    A clip's confidence is its highest probability; bin m holds the confidences in ((m − 1) / 15, m / 15].
+
+    References: Naeini, Cooper & Hauskrecht, *Obtaining Well Calibrated Probabilities Using Bayesian Binning*, AAAI
+    2015; Guo et al., arXiv:1706.04599, eq. 3 and 15 bins.
+
+    >>> round(ece(np.array([0, 1]), np.array([[0.9, 0.1], [0.7, 0.3]], dtype=np.float32)), 4)
+    0.4
+
+    Args:
+        truth: (n,) positions in the scheme; of a label distribution, its most likely class.
+        probabilities: (n, c), rows summing to 1.
+
+    Raises:
+        MetricError: no clips, or lengths differ.
+    """
+    if len(truth) != len(probabilities) or len(truth) == 0:
+        raise MetricError(f"{len(truth)} labels against {len(probabilities)} predictions: give as many of both")
+    sums = np.zeros((ECE_BINS, 2))  # hits, confidences
+    hits, confidences = probabilities.argmax(axis=1) == truth, probabilities.max(axis=1).astype(np.float64)
+    np.add.at(sums, calibration_bins(confidences), np.stack([hits, confidences], axis=1))
+    return float(np.abs(sums[:, 0] - sums[:, 1]).sum() / len(truth))
+
+
+def calibration_bins(confidences: NDArray[np.float64]) -> Ints:
+    """(n,) int64: the bin of each confidence, 0 … 14."""
+    bins: Ints = np.clip(np.ceil(confidences * ECE_BINS) - 1, 0, ECE_BINS - 1).astype(np.int64)
+    return bins
+
+
 def ccc(truth: Floats, predicted: Floats) -> float:
     """Concordance correlation coefficient of one dimension, in [−1, 1].
 
@@ -108,3 +142,22 @@ def ccc(truth: Floats, predicted: Floats) -> float:
     if spread == 0:
         raise MetricError("CCC of one constant with itself is 0 / 0: the labels do not vary")
     return float(2 * ((x - x.mean()) * (y - y.mean())).mean() / spread)
+
+
+def rmse(truth: Floats, predicted: Floats) -> float:
+    """Root mean squared error of one dimension, on its own scale: √((1/n) Σ_i (x_i − y_i)²).
+
+    >>> rmse(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 3.0, 8.0]))
+    2.0
+
+    Args:
+        truth: (n,) labels of the dimension.
+        predicted: (n,) predictions.
+
+    Raises:
+        MetricError: lengths differ, or there are no clips.
+    """
+    x, y = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+    if len(x) != len(y) or len(x) == 0:
+        raise MetricError(f"{len(x)} labels against {len(y)} predictions: RMSE needs as many of both, at least 1")
+    return float(np.sqrt(((x - y) ** 2).mean()))

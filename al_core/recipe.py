@@ -1,18 +1,75 @@
 """The recipe: everything that decides a training run. Frozen, validated once, stored with the checkpoint. No torch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from types import NoneType, UnionType
-from typing import Any, Literal, assert_never, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from al_core.peft.specs import LastK, Lora, Method, Probe
+from al_core.peft.specs import Full, LastK, Method, Probe, RecipeError, check_gate, parts_of
+from al_core.plain import PlainError, read_plain
 
-Pooling = Literal["mean", "mean_std"]
+Pooling = Literal["mean", "mean_std", "attentive"]
+HeadKind = Literal["linear", "conv"]
+Loss = Literal["cross_entropy", "focal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Cache = Literal["float16", "float32", "off"]
+
+__all__ = [
+    "Augment",
+    "Cache",
+    "HeadKind",
+    "Loss",
+    "Pooling",
+    "Precision",
+    "Recipe",
+    "RecipeError",
+    "Start",
+    "recipe_from_dict",
+    "recipe_to_dict",
+    "resolve_layer",
+    "resolve_learning_rate",
+]
 
 
-class RecipeError(ValueError):
-    """A recipe that cannot work; the sentence names the field and says what to do."""
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """Noise on the training audio (PEFT-SER, arXiv:2306.05350): Gaussian at a random SNR, and one span of silence.
+
+    Attributes:
+        snr_low_db, snr_high_db: the signal-to-noise ratio is uniform between them.
+        time_mask_share: longest share of a clip that one span of zeros may cover; 0 for none.
+        probability: that a clip is augmented at all, drawn anew in each epoch.
+    """
+
+    snr_low_db: float = 10.0
+    snr_high_db: float = 30.0
+    time_mask_share: float = 0.1
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.snr_low_db <= self.snr_high_db:
+            raise RecipeError(f"snr_low_db is {self.snr_low_db}: it must not be above {self.snr_high_db}")
+        if not 0 <= self.time_mask_share < 1:
+            raise RecipeError(f"time_mask_share is {self.time_mask_share}: it must be at least 0 and below 1")
+        if not 0 < self.probability <= 1:
+            raise RecipeError(f"probability is {self.probability}: it must be above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Two-stage adaptation (Lashkarashvili et al., arXiv:2402.11747): begin where another checkpoint ended.
+
+    Attributes:
+        checkpoint: folder of a checkpoint of the same encoder; in the service, a checkpoint's id.
+        adaptors: "continue" trains the first stage's own adaptors on; "stack" freezes them and trains a second set
+            on top, whose removal gives the first stage back.
+        classes: (first stage's class, this scheme's class) where the names differ; equal names need no pair.
+        new_classes: classes of this scheme that the first stage did not know; one that is not named here is refused.
+    """
+
+    checkpoint: str
+    adaptors: Literal["continue", "stack"] = "continue"
+    classes: tuple[tuple[str, str], ...] = ()
+    new_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +78,28 @@ class Recipe:
 
     Attributes:
         layer: hidden state read by the head: 0 is the front end's output, i the output of block i, −1 the last.
-            Blocks above it are never run. The probe and LoRA read any layer, last-k only the last.
-        pooling: masked mean over time, or mean and standard deviation side by side (2 · d wide).
+            Blocks above it are never run, so "the last k blocks" end here.
+        pooling: masked mean over time; mean and standard deviation side by side; or both under learned attention.
+        head: one linear layer that starts as a probe, or PEFT-SER's three pointwise convolutions and a hidden layer.
         normalise_speakers: z-normalise pooled embeddings per speaker, without labels. Probe only.
         method: how the encoder is fine-tuned.
-        epochs, patience: upper bound, and epochs without a better dev UAR before stopping. Not read by the probe.
+        epochs, patience: upper bound, and epochs without a better dev figure before stopping. Not read by the probe.
         learning_rate: of AdamW, at its highest: it rises over the first tenth of the steps and falls to 0 at the last.
-            None is the method's own, see `resolve_learning_rate`. Not read by the probe.
-        weight_decay, minibatch: of AdamW. Not read by the probe.
-        class_weighted: weigh the cross-entropy by inverse class frequency.
-        precision: mixed precision; "auto" is bf16 on an accelerator that has it, otherwise fp32.
-        seed: of initialisation, shuffling and dropout.
+            None is the method's and head's own, see `resolve_learning_rate`. Not read by the probe.
+        weight_decay: of AdamW.
+        minibatch, accumulate: clips a minibatch, and minibatches an optimiser step. Not read by the probe.
+        class_weighted: weigh the classes by inverse frequency.
+        loss, focal_gamma, label_smoothing: of the classes.
+        dimension_weight: of Σ (1 − CCC) over the dimensions, beside the loss of the classes.
+        precision: mixed precision; "auto" is bf16 on an accelerator that has it, fp16 on others, fp32 on a CPU.
+        cache: type in which the frames below the lowest trained block are stored (76.8 kB a second of audio at 768
+            wide and float16), or "off" to compute them each time. Where nothing lies below but the front end, it is
+            always computed.
+        checkpoint_activations: compute activations again in the backward pass: less memory, about a third more time.
+        compile: compile the blocks with `torch.compile`.
+        augment: noise on the training audio; nothing may be cached then.
+        start: another checkpoint to begin from.
+        seed: of initialisation, shuffling, dropout and noise.
 
     Raises:
         RecipeError: a value out of its range, or two fields that contradict each other.
@@ -39,6 +107,7 @@ class Recipe:
 
     layer: int = -1
     pooling: Pooling = "mean"
+    head: HeadKind = "linear"
     normalise_speakers: bool = False
     method: Method = field(default_factory=Probe)
     epochs: int = 30
@@ -46,27 +115,56 @@ class Recipe:
     learning_rate: float | None = None
     weight_decay: float = 1e-2
     minibatch: int = 16
+    accumulate: int = 1
     class_weighted: bool = True
+    loss: Loss = "cross_entropy"
+    focal_gamma: float = 2.0
+    label_smoothing: float = 0.0
+    dimension_weight: float = 1.0
     precision: Precision = "auto"
+    cache: Cache = "float16"
+    checkpoint_activations: bool = False
+    compile: bool = False
+    augment: Augment | None = None
+    start: Start | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "minibatch"):
+        for name in ("epochs", "patience", "minibatch", "accumulate"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"recipe.{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("weight_decay", "focal_gamma", "dimension_weight", "seed"):
+            if not getattr(self, name) >= 0:
+                raise RecipeError(f"recipe.{name} is {getattr(self, name)}: it must be 0 or above")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise RecipeError(f"recipe.learning_rate is {self.learning_rate}: it must be above 0")
-        if not self.weight_decay >= 0:
-            raise RecipeError(f"recipe.weight_decay is {self.weight_decay}: it must be 0 or above")
-        if self.seed < 0:
-            raise RecipeError(f"recipe.seed is {self.seed}: it must be 0 or above")
+        if not 0 <= self.label_smoothing < 1:
+            raise RecipeError(f"recipe.label_smoothing is {self.label_smoothing}: it must be at least 0 and below 1")
         if self.layer < -1:
             raise RecipeError(f"recipe.layer is {self.layer}: use 0 or above, or -1 for the last")
-        if self.normalise_speakers and not isinstance(self.method, Probe):
+        if isinstance(self.method, Probe):
+            self._check_probe()
+        else:
+            self._check_trained()
+
+    def _check_probe(self) -> None:
+        trained_only = {
+            "pooling": self.pooling == "attentive",
+            "head": self.head != "linear",
+            "augment": self.augment is not None,
+            "start": self.start is not None,
+        }
+        for name, used in trained_only.items():
+            if used:
+                raise RecipeError(f"recipe.{name} needs a method that trains a network: the probe has none")
+
+    def _check_trained(self) -> None:
+        assert not isinstance(self.method, Probe)
+        if self.normalise_speakers:
             raise RecipeError("recipe.normalise_speakers works on pooled embeddings: use it with the probe")
-        if isinstance(self.method, LastK) and self.layer != -1:
-            raise RecipeError("recipe.layer is not read by last_k, which trains the last blocks: leave it at -1")
-        _check_method(self.method)
+        check_gate(self.method)
+        if self.augment is not None and self.cache != "off":
+            raise RecipeError('recipe.augment changes the audio in every epoch: set recipe.cache to "off"')
 
 
 def resolve_layer(layer: int, n_layers: int) -> int:
@@ -83,10 +181,17 @@ def resolve_layer(layer: int, n_layers: int) -> int:
 
 
 def resolve_learning_rate(recipe: Recipe) -> float:
-    """The recipe's learning rate, or its method's: 2e-4 for last-k, which moves whole blocks, otherwise 1e-3."""
+    """The recipe's learning rate, or its method's and head's.
+
+    2e-4 where whole blocks move; 5e-4 beside a convolutional head, as PEFT-SER has it; otherwise 1e-3.
+    """
     if recipe.learning_rate is not None:
         return recipe.learning_rate
-    return 2e-4 if isinstance(recipe.method, LastK) else 1e-3
+    if isinstance(recipe.method, Probe):
+        return 1e-3
+    if any(isinstance(part, Full | LastK) for part in parts_of(recipe.method)):
+        return 2e-4
+    return 5e-4 if recipe.head == "conv" else 1e-3
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
@@ -97,75 +202,19 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
 def recipe_from_dict(plain: Mapping[str, Any]) -> Recipe:
     """A recipe from plain JSON values; absent fields keep their defaults.
 
+    Recipes written before `cache` was the recipe's own carry it in their last-k method; it is read from there.
+
     Raises:
         RecipeError: an unknown field, a value of the wrong type, or one out of its range; the sentence names the field.
     """
     values = dict(plain)
-    method = _method_from_dict(values.pop("method", {}))
-    return Recipe(method=method, **_checked("recipe", Recipe, values))
-
-
-def _method_from_dict(plain: object) -> Method:
-    if not isinstance(plain, Mapping):
-        raise RecipeError(f"recipe.method is {plain!r}: it must be an object with a kind")
-    values = dict(plain)
-    kind = values.get("kind", "probe")
-    match kind:
-        case "probe":
-            return Probe(**_checked("recipe.method", Probe, values))
-        case "last_k":
-            return LastK(**_checked("recipe.method", LastK, values))
-        case "lora":
-            return Lora(**_checked("recipe.method", Lora, values))
-        case _:
-            raise RecipeError(f"recipe.method.kind is {kind!r}: use probe, last_k or lora")
-
-
-def _check_method(method: Method) -> None:
-    match method:
-        case Probe(c=c):
-            if not c > 0:
-                raise RecipeError(f"recipe.method.c is {c}: it must be above 0")
-        case LastK(k=k):
-            if k < 1:
-                raise RecipeError(f"recipe.method.k is {k}: it must be at least 1")
-        case Lora(rank=rank, alpha=alpha, dropout=dropout):
-            if rank < 1:
-                raise RecipeError(f"recipe.method.rank is {rank}: it must be at least 1")
-            if not alpha > 0:
-                raise RecipeError(f"recipe.method.alpha is {alpha}: it must be above 0")
-            if not 0 <= dropout < 1:
-                raise RecipeError(f"recipe.method.dropout is {dropout}: it must be at least 0 and below 1")
-        case _:
-            assert_never(method)
-
-
-def _checked(where: str, kind: type[Recipe | Probe | LastK | Lora], values: dict[str, Any]) -> dict[str, Any]:
-    """The values, once every name is a field of `kind` and every value has its field's type."""
-    hints = get_type_hints(kind)
-    names = {one.name for one in fields(kind)} - {"method"}
-    for name, value in values.items():
-        if name not in names:
-            raise RecipeError(f"{where}.{name} is unknown: the fields are {', '.join(sorted(names))}")
-        if not _fits(value, hints[name]):
-            raise RecipeError(f"{where}.{name} is {value!r}: it must be {_describe(hints[name])}")
-    return values
-
-
-def _fits(value: object, hint: Any) -> bool:
-    if isinstance(hint, UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    # bool is a subclass of int, so `true` would pass for a number.
-    return type(value) is hint
-
-
-def _describe(hint: Any) -> str:
-    if isinstance(hint, UnionType):
-        return " or ".join(_describe(one) for one in get_args(hint))
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(map(str, get_args(hint)))
-    return {int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}[hint]
+    method = values.get("method")
+    if isinstance(method, Mapping):
+        method = {"kind": "probe", **method}
+        if method["kind"] == "last_k" and "cache" in method:
+            values.setdefault("cache", method.pop("cache"))
+        values["method"] = method
+    try:
+        return read_plain("recipe", Recipe, values)
+    except PlainError as error:
+        raise RecipeError(str(error)) from None

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from al_core.resumable_state import differences
 from tapt.errors import TaptError
 from tapt.recipe import TaptRecipe
 
@@ -33,17 +34,14 @@ class RunIdentity:
         Raises:
             TaptResumeError: names every difference.
         """
-        differences = [
-            f"{name} was {then!r} and is {now!r}"
-            for name, (then, now) in _differences(stored.get("recipe", {}), self.recipe).items()
-        ]
+        found = differences(stored.get("recipe", {}), self.recipe)
         if stored.get("encoder_digest") != self.encoder_digest:
-            differences.append("the starting encoder is another one")
+            found.append("the starting encoder is another one")
         if stored.get("clips_digest") != self.clips_digest:
-            differences.append("the clips are others")
-        if differences:
+            found.append("the clips are others")
+        if found:
             raise TaptResumeError(
-                f"{where} holds another run: {'; '.join(differences)}. Choose another folder, or delete this one"
+                f"{where} holds another run: {'; '.join(found)}. Choose another folder, or delete this one"
             )
 
 
@@ -51,15 +49,3 @@ def identify(recipe: TaptRecipe, encoder_digest: str, keys: Collection[str]) -> 
     """The identity of a run over clips with these keys."""
     digest = hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
     return RunIdentity(asdict(recipe), encoder_digest, digest)
-
-
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
-    """Dotted names of values that differ between two nested mappings."""
-    found: dict[str, tuple[Any, Any]] = {}
-    for name in sorted({*then, *now}):
-        before, after = then.get(name), now.get(name)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found |= _differences(before, after, f"{prefix}{name}.")
-        elif before != after:
-            found[prefix + name] = (before, after)
-    return found

@@ -1,29 +1,17 @@
-"""Resumable states: everything a killed run needs to end with the weights of an unbroken one.
+"""TAPT's resumable states: those of `al_core.resumable_state`, under a TAPT run's identity and TAPT's named errors."""
 
-`<folder>/states/step-00000050/` holds `state.pt` and, written last, `manifest.json`. A state is written beside its
-place and renamed into it, so it is there whole or not at all; only the newest is kept.
-"""
-
-import errno
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import IO, Any
+from typing import Any
 
-import torch
-
+from al_core import resumable_state
+from al_core.resumable_state import StateError, drop_states, newest_state
 from tapt.errors import TaptError
 from tapt.identity import RunIdentity
 
-STATES = "states"
-_TENSORS = "state.pt"
-_MANIFEST = "manifest.json"
+__all__ = ["TaptStateError", "drop_states", "load_state", "newest_state", "save_state"]
 
 
 class TaptStateError(TaptError):
@@ -33,35 +21,11 @@ class TaptStateError(TaptError):
 def save_state(folder: Path, identity: RunIdentity, step: int, content: dict[str, Any]) -> None:
     """Write one state atomically, then drop older ones.
 
-    Args:
-        folder: of the run.
-        identity: of the run, for the manifest.
-        step: optimiser steps done.
-        content: tensors and plain values, as `torch.load(weights_only=True)` reads them.
-
     Raises:
         TaptStateError: the disk is full or not writable; the previous state is still there.
     """
-    states = folder / STATES
-    place = states / f"step-{step:08d}"
-    partial: Path | None = None
-    try:
-        states.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=states))
-        with (partial / _TENSORS).open("wb") as file:
-            torch.save(content, file)
-            _to_disk(file)
-        with (partial / _MANIFEST).open("w", encoding="utf-8") as file:
-            json.dump(asdict(identity) | {"step": step}, file, indent=1)
-            _to_disk(file)
-        _rename(partial, place)
-    except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-        raise TaptStateError(f"could not write the state of step {step} to {place}: {error}; free the disk") from error
-    for other in states.iterdir():
-        if other != place:
-            shutil.rmtree(other, ignore_errors=True)
+    with _named():
+        resumable_state.save_state(folder, asdict(identity), step, content)
 
 
 def load_state(folder: Path, identity: RunIdentity) -> dict[str, Any] | None:
@@ -71,45 +35,13 @@ def load_state(folder: Path, identity: RunIdentity) -> dict[str, Any] | None:
         TaptResumeError: the state belongs to another run.
         TaptStateError: the state is there but cannot be read.
     """
-    place = newest_state(folder)
-    if place is None:
-        return None
-    with _readable(place):
-        manifest = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))
-    identity.check_same(manifest, str(folder))
-    with _readable(place):
-        content: dict[str, Any] = torch.load(place / _TENSORS, map_location="cpu", weights_only=True)
-    return content
+    with _named():
+        return resumable_state.load_state(folder, lambda stored: identity.check_same(stored, str(folder)))
 
 
 @contextmanager
-def _readable(place: Path) -> Iterator[None]:
+def _named() -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise TaptStateError(f"{place} cannot be read: {error}; delete it to start again") from error
-
-
-def newest_state(folder: Path) -> Path | None:
-    """Folder of the newest whole state, or None."""
-    return max((manifest.parent for manifest in (folder / STATES).glob(f"step-*/{_MANIFEST}")), default=None)
-
-
-def drop_states(folder: Path) -> None:
-    """Remove all states: the run is finished."""
-    shutil.rmtree(folder / STATES, ignore_errors=True)
-
-
-def _to_disk(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _rename(partial: Path, place: Path) -> None:
-    """Give a whole state its name; a state that is already there was written by the same run and is as good."""
-    try:
-        partial.rename(place)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        shutil.rmtree(partial)
+    except StateError as error:
+        raise TaptStateError(str(error)) from error

@@ -1,5 +1,6 @@
 """What a reader gives: the clips of a corpus, and by name whatever of it cannot be used."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ class CorpusClip:
         session: recordings that share people or a room; a clip's dialogue partner speaks in the same session.
         text: the words, or a code for them; equal texts are the same words.
         dimensions: arousal, valence, dominance on the corpus's own scale, those it has.
+        attributes: a manifest's further columns as written, empty cells left out: language, age band, a continuous
+            measure that a scheme may name as a dimension.
         start_s, end_s: window of the file in seconds; end_s None is the end of the file.
     """
 
@@ -46,8 +49,30 @@ class CorpusClip:
     gender: str | None = None
     text: str | None = None
     dimensions: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
     start_s: float = 0.0
     end_s: float | None = None
+
+    def value(self, dimension: str) -> float | None:
+        """What the corpus says of a dimension: its own column, or a further one of that name; None without it.
+
+        Raises:
+            ClipError: `malformed` when the further column holds no finite number.
+        """
+        if dimension in self.dimensions or dimension not in self.attributes:
+            return self.dimensions.get(dimension)
+        return number(dimension, self.attributes[dimension])
+
+
+def number(column: str, text: str) -> float:
+    """The finite number a cell holds; ClipError `malformed` names the column when it holds none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ClipError("malformed", f"{column} is {text!r}: write a number, or leave the cell empty")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Manifest: a CSV `path,speaker,label[,split,session,gender,text,arousal,valence,dominance,start_s,end_s]`.
 
-Paths are relative to the manifest's folder and must stay in it. Cells may be empty, further columns are ignored,
-labels are taken as written.
+Paths are relative to the manifest's folder and must stay in it. Cells may be empty, labels are taken as written.
+Further columns are the clip's attributes, as written too: language, age band, or a measure that a scheme names as one
+of its dimensions.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ from al_core.splits import Split
 
 COLUMNS = ("path", "speaker", "label")
 DIMENSIONS = ("arousal", "valence", "dominance")
+FACTS = (*COLUMNS, "split", "session", "gender", "text", "start_s", "end_s")  # what no attribute can be named
 _SPLITS: dict[str, Split] = {"train": "train", "dev": "dev", "test": "test"}
 
 
@@ -60,6 +62,7 @@ def _clip(root: Path, row: Row) -> CorpusClip:
         gender=cells.get("gender"),
         text=cells.get("text"),
         dimensions={name: value for name in DIMENSIONS if (value := row.number(name)) is not None},
+        attributes={name: text for name, text in cells.items() if name and name not in (*FACTS, *DIMENSIONS)},
         start_s=start_s,
         end_s=end_s,
     )

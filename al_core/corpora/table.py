@@ -1,12 +1,11 @@
 """CSV tables of clips, read row by row so that one bad row costs one clip."""
 
 import csv
-import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from al_core.corpora.corpus import ClipError, CorpusError
+from al_core.corpora.corpus import ClipError, CorpusError, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +22,7 @@ class Row:
     def number(self, column: str) -> float | None:
         """A finite number, or None where the cell is empty; ClipError `malformed` otherwise."""
         text = self.cells.get(column)
-        if text is None:
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise ClipError("malformed", f"{column} is {text!r}: write a number, or leave the cell empty")
-        return value
+        return None if text is None else number(column, text)
 
 
 def read_header(path: Path) -> tuple[str, ...]:

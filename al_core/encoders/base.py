@@ -3,14 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
+from torch.utils.checkpoint import checkpoint
 
 from al_core.audio import Waveform
+from al_core.encoders.outline import Outline
 
 
 class EncoderError(RuntimeError):
@@ -44,6 +47,8 @@ class SpeechEncoder(nn.Module, ABC):
         hidden_size: d.
         blocks: the transformer blocks.
         feed_forward_names: names of the two feed-forward linears of a block.
+        attention_name: name of the attention of a block.
+        recompute_activations: run blocks without keeping their activations, and again in the backward pass.
     """
 
     family: str
@@ -51,6 +56,8 @@ class SpeechEncoder(nn.Module, ABC):
     digest: str
     hidden_size: int
     feed_forward_names: tuple[str, str]
+    attention_name: str
+    recompute_activations: bool = False
 
     @property
     @abstractmethod
@@ -61,6 +68,23 @@ class SpeechEncoder(nn.Module, ABC):
     def n_layers(self) -> int:
         """Number of transformer blocks."""
         return len(self.blocks)
+
+    @property
+    def outline(self) -> Outline:
+        """What a recipe must fit; `read_outline` reads the same from the configuration alone."""
+        linears = {
+            path.rpartition(".")[2] for path, module in self.blocks[0].named_modules() if isinstance(module, nn.Linear)
+        }
+        return Outline(self.family, self.n_layers, self.hidden_size, self.feed_forward_names, tuple(sorted(linears)))
+
+    @property
+    @abstractmethod
+    def final_norm(self) -> nn.Module | None:
+        """The layer norm behind the last block, in families that have one."""
+
+    @abstractmethod
+    def front_end_weights(self) -> list[nn.Parameter]:
+        """What decides hidden state 0 of a clip none of whose frames is hidden."""
 
     def train(self, mode: bool = True) -> Self:
         """Dropout in the blocks only: the front end stays in evaluation mode; set its modules yourself to train it."""
@@ -83,6 +107,15 @@ class SpeechEncoder(nn.Module, ABC):
     @abstractmethod
     def run(self, hidden: Tensor, frame_mask: Tensor, start: int = 0, stop: int | None = None) -> list[Tensor]:
         """Hidden states start + 1 … stop, each (b, f, d), from hidden state `start`; `stop` is the last by default."""
+
+    def _through(self, block: nn.Module, hidden: Tensor, **options: Tensor | None) -> Tensor:
+        """One block: (b, f, d) → (b, f, d)."""
+        if self.recompute_activations and torch.is_grad_enabled():
+            out: Any = checkpoint(partial(block, **options), hidden, use_reentrant=False)
+        else:
+            out = block(hidden, **options)
+        above: Tensor = out[0] if isinstance(out, tuple) else out
+        return above
 
     @abstractmethod
     def frame_counts(self, samples: Sequence[int]) -> list[int]:

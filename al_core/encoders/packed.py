@@ -21,11 +21,12 @@ class PackedLinear(nn.Module):
         super().__init__()
         self._operators: Any = torch.ops.mkldnn
         self._packed = self._operators._reorder_linear_weight(linear.weight.detach(), None)
-        self._bias = None if linear.bias is None else linear.bias.detach()
+        # The original's, not copies: what wraps a linear (LoRA, DoRA) reads them.
+        self.weight, self.bias = linear.weight, linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in) → (…, out), float32 on the CPU."""
-        product: Tensor = self._operators._linear_pointwise(x, self._packed, self._bias, "none", [], "")
+        product: Tensor = self._operators._linear_pointwise(x, self._packed, self.bias, "none", [], "")
         return product
 
 

@@ -28,6 +28,7 @@ class WaveformEncoder(SpeechEncoder):
     """
 
     feed_forward_names = ("intermediate_dense", "output_dense")
+    attention_name = "attention"
 
     def __init__(self, network: Any, feature_extractor: Any, source: str) -> None:
         super().__init__()
@@ -46,6 +47,20 @@ class WaveformEncoder(SpeechEncoder):
         """The transformer blocks, first to last."""
         blocks: nn.ModuleList = self.network.encoder.layers
         return blocks
+
+    @property
+    def final_norm(self) -> nn.Module | None:
+        """The layer norm behind the last block of pre-norm encoders; of the others it belongs to the front end."""
+        norm: nn.Module = self.network.encoder.layer_norm
+        return norm if self._is_pre_norm else None
+
+    def front_end_weights(self) -> list[nn.Parameter]:
+        """Convolutions, projection, positions; not the mask embedding, which only masked prediction reads."""
+        network = self.network
+        parts = [network.feature_extractor, network.feature_projection, network.encoder.pos_conv_embed]
+        if not self._is_pre_norm:
+            parts.append(network.encoder.layer_norm)
+        return [weight for part in parts for weight in part.parameters()]
 
     def prepare(self, waveforms: Sequence[Waveform]) -> Batch:
         """Normalise each clip over its own samples when the encoder was trained so."""
@@ -109,11 +124,10 @@ class WaveformEncoder(SpeechEncoder):
             options["position_bias"] = position_bias(self.blocks, hidden.shape[1])
         states = []
         for block in list(self.blocks)[start:stop]:
-            out = block(hidden, **options)
-            hidden = out[0] if isinstance(out, tuple) else out
+            hidden = self._through(block, hidden, **options)
             states.append(hidden)
-        if stop == self.n_layers and self._is_pre_norm:
-            states[-1] = self.network.encoder.layer_norm(hidden)
+        if stop == self.n_layers and self.final_norm is not None:
+            states[-1] = self.final_norm(hidden)
         return states
 
     def frame_counts(self, samples: Sequence[int]) -> list[int]:

@@ -23,6 +23,7 @@ class WhisperEncoder(SpeechEncoder):
     """
 
     feed_forward_names = ("fc1", "fc2")
+    attention_name = "self_attn"
 
     def __init__(self, network: Any, feature_extractor: Any, source: str) -> None:
         super().__init__()
@@ -41,6 +42,16 @@ class WhisperEncoder(SpeechEncoder):
         """The transformer blocks, first to last."""
         blocks: nn.ModuleList = self.network.layers
         return blocks
+
+    @property
+    def final_norm(self) -> nn.Module:
+        """The layer norm behind the last block."""
+        norm: nn.Module = self.network.layer_norm
+        return norm
+
+    def front_end_weights(self) -> list[nn.Parameter]:
+        """The two convolutions; the positions are sines that no Whisper learns."""
+        return [weight for part in (self.network.conv1, self.network.conv2) for weight in part.parameters()]
 
     def prepare(self, waveforms: Sequence[Waveform]) -> Batch:
         """Log-mel of each clip at its own length, (mels, t) with t = samples // 160."""
@@ -94,11 +105,10 @@ class WhisperEncoder(SpeechEncoder):
         attention_mask = attention_mask_of(frame_mask, hidden.dtype)
         states = []
         for block in list(self.blocks)[start:stop]:
-            out = block(hidden, attention_mask)
-            hidden = out[0] if isinstance(out, tuple) else out
+            hidden = self._through(block, hidden, attention_mask=attention_mask)
             states.append(hidden)
         if stop == self.n_layers:
-            states[-1] = self.network.layer_norm(hidden)
+            states[-1] = self.final_norm(hidden)
         return states
 
     def frame_counts(self, samples: Sequence[int]) -> list[int]:

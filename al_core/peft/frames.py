@@ -1,4 +1,4 @@
-"""Where a trained network's input comes from: frames cached in the feature store, or computed from audio each time."""
+"""Where a trained network's input comes from: the feature store, or audio each time, with or without gradients."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,23 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from al_core.encoders import SpeechEncoder
+from al_core.encoders import Batch, SpeechEncoder
 from al_core.encoders.base import pad_frames
 from al_core.features import Clip, EmbedReport, FeatureSpec, FeatureStore, embed
 
 
 class Frames(Protocol):
-    """Hidden state `start` of clips, below everything that is trained."""
+    """Hidden state `start` of clips: the input of the lowest trained block."""
 
     def prepare(self, clips: Sequence[Clip]) -> Iterator[EmbedReport]:
         """Do once what `read` would otherwise wait for."""
         ...
 
     def read(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
-        """Padded hidden states (b, f, d) float32 and their mask (b, f) bool, on the encoder's device."""
+        """Padded hidden states (b, f, d) float32 and their mask (b, f) bool, on the encoder's device.
+
+        What is computed here runs under the caller's autocast.
+        """
         ...
 
 
@@ -62,7 +65,29 @@ class LiveFrames:
     def read(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
         """Decode, prepare, run."""
         with torch.no_grad():
-            hidden, frame_mask = self.encoder.front_end(self.encoder.prepare([clip.load() for clip in clips]))
+            hidden, frame_mask = self.encoder.front_end(_prepared(self.encoder, clips))
             if self.start > 0:
                 hidden = self.encoder.run(hidden, frame_mask, 0, self.start)[-1]
-        return hidden, frame_mask
+        return hidden.float(), frame_mask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedFrontEnd:
+    """Hidden state 0 by the network's own front end: part of the training graph unless gradients are off."""
+
+    encoder: SpeechEncoder
+
+    def prepare(self, clips: Sequence[Clip]) -> Iterator[EmbedReport]:
+        """Nothing to do."""
+        yield from ()
+
+    def read(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+        """Decode, prepare, run; a loss on it reaches the front end's weights."""
+        hidden, frame_mask = self.encoder.front_end(_prepared(self.encoder, clips))
+        return hidden.float(), frame_mask
+
+
+def _prepared(encoder: SpeechEncoder, clips: Sequence[Clip]) -> Batch:
+    # A log-mel of half precision is another log-mel.
+    with torch.autocast(next(encoder.parameters()).device.type, enabled=False):
+        return encoder.prepare([clip.load() for clip in clips])

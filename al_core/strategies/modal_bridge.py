@@ -41,7 +41,8 @@ def _training(learner: Any, X: NDArray[np.floating]) -> tuple[Floats, Ints, int]
     """Embeddings (m, d) and class positions (m,) of the learner's training rows, and how many classes it knows."""
     known = np.asarray(getattr(learner.estimator, "classes_", ()))
     if learner.X_training is None:
-        return np.empty((0, X.shape[1]), np.float32), np.empty(0, np.int64), len(known)
+        # One that was never fitted will know some: 0 would mean a scheme without classes.
+        return np.empty((0, X.shape[1]), np.float32), np.empty(0, np.int64), max(len(known), 1)
     y = np.asarray(learner.y_training)
     names = known if len(known) else np.unique(y)
     return np.asarray(learner.X_training, np.float32), np.searchsorted(names, y).astype(np.int64), len(names)

@@ -10,6 +10,7 @@ from numpy.random import default_rng
 
 from al_core.corpora.corpus import Corpus, CorpusClip, CorpusError
 from al_core.folds import LabelledCorpus, load_labelled, manifest_fold, random_fold
+from al_core.scheme import Dimension, Scheme
 from al_core.splits import LeakError
 
 LABELS = ("anger", "neutral", "sadness")
@@ -137,3 +138,54 @@ def test_a_silent_clip_is_named_and_the_rest_is_kept(corpus: Corpus) -> None:
     loaded = load_labelled(replace(corpus, clips=(*corpus.clips, CorpusClip(silent, "silent.wav", "s", "anger"))))
     assert len(loaded.clips) == 12
     assert "silent.wav" in loaded.refused[0]
+
+
+def with_arousal(corpus: Corpus, values: list[float | None]) -> Corpus:
+    said = [{} if value is None else {"arousal": value} for value in values]
+    clips = tuple(replace(clip, dimensions=one) for clip, one in zip(corpus.clips, said, strict=True))
+    return replace(corpus, clips=clips)
+
+
+AROUSAL = Dimension("arousal", 1, 5)
+VALUES = [1.0, 2.0, 3.0, 4.0, 5.0, 1.5, None, 2.5, 3.5, 4.5, 2.0, 3.0]
+
+
+def test_a_scheme_of_dimensions_reads_their_values_and_needs_no_class(corpus: Corpus) -> None:
+    loaded = load_labelled(with_arousal(corpus, VALUES), scheme=Scheme((), (AROUSAL,)))
+    assert loaded.labels == (None,) * 11, "the clip of which nothing is known is left out"
+    assert loaded.dimensions is not None
+    np.testing.assert_array_equal(loaded.dimensions[:, 0], [value for value in VALUES if value is not None])
+    fold = random_fold(loaded, 1, 1, default_rng(0))
+    assert speakers(loaded, fold.test).isdisjoint(speakers(loaded, fold.pool) | speakers(loaded, fold.dev))
+    pool = loaded.labelled(fold.pool)
+    assert pool.targets.shape == (len(fold.pool), 0)
+    assert pool.dimensions is not None
+    np.testing.assert_array_equal(pool.dimensions, loaded.dimensions[list(fold.pool)])
+
+
+def test_a_scheme_of_both_keeps_a_clip_of_which_either_is_known(corpus: Corpus) -> None:
+    scheme = Scheme(("sadness", "anger"), (AROUSAL,))  # neutral is not one of its classes
+    loaded = load_labelled(with_arousal(corpus, VALUES), scheme=scheme)
+    assert len(loaded.clips) == 12
+    assert [loaded.labels[i] for i in (0, 1, 2)] == ["anger", None, "sadness"]
+    labelled = loaded.labelled([0, 1, 2, 6])
+    np.testing.assert_array_equal(labelled.targets, [[0, 1], [0, 0], [1, 0], [0, 1]])
+    assert labelled.dimensions is not None
+    np.testing.assert_array_equal(labelled.dimensions[:, 0], [1, 2, 3, np.nan])
+
+
+def test_a_value_out_of_its_range_is_named_and_the_rest_is_kept(corpus: Corpus) -> None:
+    loaded = load_labelled(with_arousal(corpus, [9.0, *VALUES[1:]]), scheme=Scheme((), (AROUSAL,)))
+    assert loaded.refused == (f"{corpus.clips[0].external_id}: arousal is 9: the scheme's range is 1 to 5",)
+    assert len(loaded.clips) == 10
+
+
+def test_a_scheme_that_labels_nothing_of_a_corpus_is_refused(corpus: Corpus) -> None:
+    with pytest.raises(CorpusError, match="no usable clip that this scheme labels"):
+        load_labelled(corpus, scheme=Scheme(("joy", "fear")))
+
+
+def test_without_a_scheme_dimensions_are_not_read(corpus: Corpus) -> None:
+    loaded = load_labelled(with_arousal(corpus, VALUES))
+    assert (loaded.scheme.classes, loaded.scheme.dimensions, loaded.dimensions) == (LABELS, (), None)
+    assert loaded.labelled([0]).dimensions is None

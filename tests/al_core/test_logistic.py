@@ -7,6 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from al_core.logistic import fit_logistic
+from al_core.standardise import Standard
 
 
 def clusters(n: int, n_classes: int, d: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -58,3 +59,13 @@ def test_a_constant_column_changes_nothing():
         fit_logistic(X, targets, 1.0, class_weighted=True).probabilities(X),
         atol=1e-3,
     )
+
+
+def test_a_clip_without_a_class_counts_for_nothing_but_the_standardisation():
+    X, classes = clusters(40, 3)
+    targets = np.eye(3, dtype=np.float32)[classes]
+    targets[30:] = 0
+    found = fit_logistic(X, targets, 1.0, class_weighted=True)
+    without = fit_logistic(X[:30], targets[:30], 1.0, class_weighted=True, standard=Standard.fit(X))
+    np.testing.assert_allclose(found.weights, without.weights, atol=1e-6)
+    np.testing.assert_array_equal(found.mean, Standard.fit(X).mean)

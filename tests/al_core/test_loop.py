@@ -15,6 +15,7 @@ from al_core.strategies.specs import (
     Margin,
     Modal,
     Random,
+    StrategyError,
     TypiClust,
     parse_strategy,
 )
@@ -84,6 +85,17 @@ def test_a_strategy_is_asked_as_it_is_once_a_classifier_exists() -> None:
     np.testing.assert_array_equal(
         acquire(Margin(), view, 8, default_rng(0)).positions, query(Margin(), view, 8, default_rng(0)).positions
     )
+
+
+def test_without_classes_a_round_is_chosen_by_embeddings_and_what_reads_probabilities_is_refused() -> None:
+    rng = default_rng(0)
+    rows = rng.normal(size=(40, 4)).astype(np.float32)
+    nothing = np.zeros((40, 0), np.float32)
+    view = pool_view(rows, nothing, rows[:5], np.empty(5, np.int64), 0, np.ones(40, np.float32))
+    for strategy in (CoverageThenMargin(), TypiClust(), CoreSet(), Random()):
+        assert len(set(acquire(strategy, view, 8, default_rng(0)).positions.tolist())) == 8
+    with pytest.raises(StrategyError, match="margin reads class probabilities and the scheme has dimensions alone"):
+        acquire(Margin(), view, 8, default_rng(0))
 
 
 @pytest.mark.parametrize("name", STRATEGY_NAMES)

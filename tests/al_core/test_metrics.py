@@ -5,7 +5,7 @@ import pytest
 from numpy.random import default_rng
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
-from al_core.metrics import MetricError, ccc, confusion, macro_f1, recalls, uar, wa
+from al_core.metrics import MetricError, ccc, confusion, ece, macro_f1, recalls, rmse, uar, wa
 
 SEEDS = pytest.mark.parametrize("seed", range(5))
 
@@ -100,3 +100,50 @@ def test_ccc_of_equal_labels_is_1_of_opposite_ones_minus_1_and_of_a_shift_below_
 def test_ccc_that_does_not_exist_is_refused(truth: list[float], predicted: list[float]) -> None:
     with pytest.raises(MetricError):
         ccc(np.array(truth), np.array(predicted))
+
+
+def probabilities(seed: int, n: int = 300, c: int = 5) -> np.ndarray:
+    """Rows of every sharpness, a certain one and one on a bin's edge among them."""
+    rng = default_rng(seed)
+    rows = np.exp(rng.uniform(0, 6, (n, 1)) * rng.normal(size=(n, c)))
+    rows[0], rows[1] = [1, 0, 0, 0, 0], [6, 3.75, 2.25, 1.5, 1.5]  # 1.0 and 6 / 15
+    return (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@SEEDS
+def test_ece_is_the_gap_between_confidence_and_accuracy_averaged_over_15_bins(seed: int) -> None:
+    truth, rows = answers(seed, n=300)[0], probabilities(seed)
+    total = 0.0
+    for m in range(1, 16):
+        inside = []
+        for label, row in zip(truth, rows, strict=True):
+            confidence = float(max(row))
+            if (m - 1) / 15 < confidence <= m / 15:
+                inside.append((confidence, float(np.argmax(row) == label)))
+        if inside:
+            confidence = sum(one for one, _ in inside) / len(inside)
+            accuracy = sum(right for _, right in inside) / len(inside)
+            total += len(inside) / 300 * abs(accuracy - confidence)
+    assert ece(truth, rows) == pytest.approx(total, abs=1e-9)
+
+
+def test_ece_is_0_where_confidence_is_the_share_right_and_1_where_it_is_certain_and_wrong() -> None:
+    right_half_the_time = np.tile(np.array([[0.5, 0.3, 0.2]], dtype=np.float32), (10, 1))
+    assert ece(np.array([0] * 5 + [1] * 5), right_half_the_time) == pytest.approx(0)
+    assert ece(np.array([1, 1]), np.array([[1.0, 0.0], [1.0, 0.0]], dtype=np.float32)) == pytest.approx(1)
+
+
+@SEEDS
+def test_rmse_is_the_root_of_the_mean_of_squares(seed: int) -> None:
+    rng = default_rng(seed)
+    x, y = rng.normal(size=50), rng.normal(size=50)
+    assert rmse(x, y) == pytest.approx((sum((a - b) ** 2 for a, b in zip(x, y, strict=True)) / 50) ** 0.5)
+
+
+def test_figures_of_nothing_or_of_uneven_lengths_are_refused() -> None:
+    with pytest.raises(MetricError):
+        rmse(np.array([]), np.array([]))
+    with pytest.raises(MetricError):
+        rmse(np.array([1.0]), np.array([1.0, 2.0]))
+    with pytest.raises(MetricError):
+        ece(np.array([], dtype=np.int64), np.zeros((0, 3), dtype=np.float32))

@@ -4,16 +4,28 @@ import json
 
 import pytest
 
-from al_core.peft.specs import LastK, Lora, Probe
-from al_core.recipe import Recipe, RecipeError, recipe_from_dict, recipe_to_dict, resolve_layer, resolve_learning_rate
+from al_core.peft.specs import Adapter, Combined, Full, Gate, LastK, Lora, Probe, WeightedSum
+from al_core.recipe import (
+    Augment,
+    Recipe,
+    RecipeError,
+    Start,
+    recipe_from_dict,
+    recipe_to_dict,
+    resolve_layer,
+    resolve_learning_rate,
+)
 
 
 @pytest.mark.parametrize(
     "recipe",
     [
         Recipe(layer=2, pooling="mean_std", normalise_speakers=True, method=Probe(c=0.1)),
-        Recipe(method=LastK(k=3, cache="float32"), epochs=4),
+        Recipe(method=LastK(k=3), cache="float32", epochs=4),
         Recipe(method=Lora(rank=8, dropout=0.1), precision="bf16", seed=7),
+        Recipe(method=Lora(targets=("q_proj", "v_proj"), last=3), head="conv", pooling="attentive"),
+        Recipe(method=Combined(parts=(Adapter(), Lora(), WeightedSum(), Gate())), loss="focal", accumulate=2),
+        Recipe(method=Full(), cache="off", augment=Augment(), start=Start("runs/a", "stack", (("joy", "happiness"),))),
     ],
 )
 def test_a_recipe_survives_json(recipe):
@@ -23,6 +35,12 @@ def test_a_recipe_survives_json(recipe):
 def test_absent_fields_keep_their_defaults():
     assert recipe_from_dict({"method": {"kind": "last_k"}}) == Recipe(method=LastK())
     assert recipe_from_dict({}) == Recipe()
+
+
+def test_a_recipe_of_before_keeps_the_cache_its_method_named():
+    assert recipe_from_dict({"method": {"kind": "last_k", "k": 3, "cache": "float32"}}) == Recipe(
+        method=LastK(k=3), cache="float32"
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,13 +56,24 @@ def test_absent_fields_keep_their_defaults():
         ({"layer": -2}, r"recipe\.layer is -2"),
         ({"seed": -1}, r"recipe\.seed"),
         ({"method": "lora"}, r"recipe\.method is 'lora'"),
-        ({"method": {"kind": "full"}}, r"recipe\.method\.kind is 'full'"),
+        ({"method": {"kind": "prefix"}}, r"recipe\.method\.kind is 'prefix'.*bitfit"),
+        ({"method": {"kind": "lora", "targets": []}}, r"recipe\.method\.targets is empty"),
+        ({"method": {"kind": "combined", "parts": [{"kind": "lora"}]}}, r"recipe\.method\.parts has 1"),
+        ({"method": {"kind": "combined", "parts": [{"kind": "lora"}, {"kind": "lora"}]}}, r"names lora twice"),
+        (
+            {"method": {"kind": "combined", "parts": [{"kind": "gate"}, {"kind": "ia3", "last": 0}]}},
+            r"parts\.1\.last is 0",
+        ),
+        ({"method": {"kind": "lora"}, "augment": {}}, r"recipe\.augment .*recipe\.cache"),
+        ({"augment": {"probability": 0}}, r"recipe\.augment\.probability is 0"),
+        ({"start": {"checkpoint": "x"}}, r"recipe\.start needs a method that trains"),
+        ({"start": {"checkpoint": 3}}, r"recipe\.start\.checkpoint is 3: it must be a text"),
+        ({"pooling": "attentive"}, r"recipe\.pooling needs a method that trains"),
         ({"method": {"kind": "lora", "rank": 0}}, r"recipe\.method\.rank is 0"),
         ({"method": {"kind": "lora", "k": 1}}, r"recipe\.method\.k is unknown"),
         ({"method": {"kind": "last_k", "k": 0}}, r"recipe\.method\.k is 0"),
         ({"method": {"kind": "probe", "c": 0}}, r"recipe\.method\.c is 0"),
         ({"method": {"kind": "lora"}, "normalise_speakers": True}, r"recipe\.normalise_speakers"),
-        ({"method": {"kind": "last_k"}, "layer": 2}, r"recipe\.layer"),
     ],
 )
 def test_a_recipe_that_cannot_work_is_refused_by_the_field_s_name(plain, field):

@@ -15,9 +15,17 @@ from al_core.features import Clip, FeatureStore
 from al_core.folds import LabelledCorpus
 from al_core.peft.specs import LastK
 from al_core.recipe import Recipe
-from al_core.scheme import Scheme
+from al_core.scheme import Dimension, Scheme
 from al_core.simulate import SimulationError, SimulationPlan, area_under_curve, simulate
-from al_core.strategies.specs import STRATEGY_NAMES, CoverageThenMargin, Margin, Modal, Random, parse_strategy
+from al_core.strategies.specs import (
+    STRATEGY_NAMES,
+    CoverageThenMargin,
+    Margin,
+    Modal,
+    Random,
+    StrategyError,
+    parse_strategy,
+)
 
 SCHEME = Scheme(("high", "low", "middle"))
 PITCH = {"low": 150.0, "middle": 500.0, "high": 1500.0}
@@ -28,9 +36,9 @@ PLAN = SimulationPlan(
     fractions=(0.1, 0.3, 0.6),
     test_speakers=2,
 )
-KEYS = {"corpus", "encoder", "scheme", "full", "points", "aulc", "versions"}
+KEYS = {"corpus", "encoder", "scheme", "dimensions", "full", "points", "aulc", "versions"}
 POINT_KEYS = {
-    *("strategy", "seed", "round", "n_labels", "fraction", "uar", "wa", "macro_f1"),
+    *("strategy", "seed", "round", "n_labels", "fraction", "uar", "wa", "macro_f1", "ccc"),
     *("seconds_embed", "seconds_select", "seconds_train", "seconds_tapt"),
 }
 
@@ -81,7 +89,7 @@ def test_the_result_is_the_documented_json(encoder, store) -> None:
     assert set(result) == KEYS
     assert result["corpus"] == "tones"
     assert result["scheme"] == ["high", "low", "middle"]
-    assert set(result["full"]) == {"uar", "wa", "seconds"}
+    assert set(result["full"]) == {"uar", "wa", "ccc", "seconds"}
     assert set(result["aulc"]) == {"random", "margin", "coverage_then_margin"}
     assert len(result["points"]) == 2 * 3 * 3
     assert all(set(point) == POINT_KEYS for point in result["points"])
@@ -162,6 +170,40 @@ def test_labels_of_one_class_only_are_evaluated_as_what_they_know(encoder, store
     plan = replace(PLAN, strategies=(Random(),), fractions=(0.02, 1.0), test_speakers=1, n_seeds=1)
     first = result_of(plan, lopsided, encoder, store)["points"][0]
     assert (first["n_labels"], first["uar"]) == (1, 0.5)
+
+
+PITCHED = Dimension("pitch", 2, 4)
+
+
+def with_pitch(corpus: LabelledCorpus, scheme: Scheme) -> LabelledCorpus:
+    """The same tones with their pitch, on a logarithmic scale, as a dimension."""
+    values = np.array([[np.log10(PITCH[label or ""])] for label in corpus.labels], dtype=np.float32)
+    labels = corpus.labels if scheme.classes else (None,) * len(corpus.clips)
+    return replace(corpus, scheme=scheme, labels=labels, dimensions=values)
+
+
+def test_dimensions_are_learned_beside_classes(encoder, store) -> None:
+    corpus = with_pitch(a_corpus(), Scheme(SCHEME.classes, (PITCHED,)))
+    plan = replace(PLAN, strategies=(Margin(),), n_seeds=1, fractions=(0.6,))
+    result = result_of(plan, corpus, encoder, store)
+    assert result["dimensions"] == ["pitch"]
+    assert result["points"][0]["uar"] > 0.6
+    assert result["points"][0]["ccc"]["pitch"] > 0.6
+    assert result["full"]["ccc"]["pitch"] > 0.6
+    assert result["aulc"]["margin"]["mean"] == result["points"][0]["uar"]
+
+
+def test_a_scheme_of_dimensions_alone_is_simulated_with_what_reads_no_probabilities(encoder, store) -> None:
+    corpus = with_pitch(a_corpus(), Scheme((), (PITCHED,)))
+    plan = replace(PLAN, strategies=(Random(), CoverageThenMargin()), n_seeds=1, fractions=(0.02, 0.4))
+    result = result_of(plan, corpus, encoder, store)
+    assert [point["uar"] for point in result["points"]] == [None] * 4
+    assert [point["ccc"]["pitch"] for point in result["points"]][::2] == [0.0, 0.0], "of one label nothing is learned"
+    assert min(point["ccc"]["pitch"] for point in result["points"][1::2]) > 0.4
+    assert result["full"]["uar"] is None
+    json.dumps(result, allow_nan=False)
+    with pytest.raises(StrategyError, match="margin reads class probabilities"):
+        result_of(replace(plan, strategies=(Margin(),)), corpus, encoder, store)
 
 
 def test_progress_is_counted_to_the_end_and_only_the_last_report_carries_the_result(encoder, store) -> None:

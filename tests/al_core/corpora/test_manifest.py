@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from al_core.corpora.corpus import CorpusError
+from al_core.corpora.corpus import ClipError, CorpusError
 from al_core.corpora.manifest import read_manifest
 
 HEADER = "path,speaker,label,split,session,gender,text,arousal,valence,dominance,start_s,end_s,extra\n"
@@ -24,7 +24,7 @@ def write(folder: Path, text: str | bytes) -> Path:
     return path
 
 
-def test_every_column_is_read_and_further_ones_are_ignored(folder: Path) -> None:
+def test_every_column_is_read_and_further_ones_are_attributes(folder: Path) -> None:
     row = 'audio/a.wav,03,anger,dev,1,female,"Yes, now",0.5,-0.25,0,1.5,3.25,whatever\n'
     (clip,) = read_manifest(write(folder, HEADER + row)).clips
     assert clip.path == (folder / "audio" / "a.wav").resolve()
@@ -32,13 +32,27 @@ def test_every_column_is_read_and_further_ones_are_ignored(folder: Path) -> None
     assert (clip.speaker, clip.label, clip.split) == ("03", "anger", "dev")
     assert (clip.session, clip.gender, clip.text) == ("1", "female", "Yes, now")
     assert clip.dimensions == {"arousal": 0.5, "valence": -0.25, "dominance": 0.0}
+    assert clip.attributes == {"extra": "whatever"}
     assert (clip.start_s, clip.end_s) == (1.5, 3.25)
 
 
 def test_empty_cells_say_nothing(folder: Path) -> None:
     (clip,) = read_manifest(write(folder, HEADER + "audio/a.wav" + "," * 12 + "\n")).clips
     assert clip.speaker is clip.label is clip.split is clip.session is clip.gender is clip.text is clip.end_s is None
-    assert clip.dimensions == {} and clip.start_s == 0.0 and clip.external_id == "audio/a.wav"
+    assert clip.dimensions == clip.attributes == {} and clip.start_s == 0.0 and clip.external_id == "audio/a.wav"
+
+
+def test_a_further_column_of_numbers_is_a_dimension_to_whoever_asks(folder: Path) -> None:
+    text = "path,speaker,label,arousal,natural,note\naudio/a.wav,s,anger,0.5,75.5,loud\n"
+    (clip,) = read_manifest(write(folder, text)).clips
+    assert [clip.value(name) for name in ("arousal", "natural", "valence")] == [0.5, 75.5, None]
+    with pytest.raises(ClipError, match="note is 'loud'"):
+        clip.value("note")
+
+
+def test_a_header_without_a_name_is_no_attribute(folder: Path) -> None:
+    (clip,) = read_manifest(write(folder, "path,speaker,label,\naudio/a.wav,s,anger,x\n")).clips
+    assert clip.attributes == {}
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -133,3 +147,10 @@ def test_real_manifests_are_read_whole(shared: Path, name: str, count: int, spea
     assert len({clip.speaker for clip in corpus.clips}) == speakers
     assert len({clip.label for clip in corpus.clips}) == classes
     assert {clip.split for clip in corpus.clips} == {"train", "dev", "test"}
+
+
+def test_the_listeners_of_emodb_are_dimensions(shared: Path) -> None:
+    clips = read_manifest(shared / "data" / "emodb-2s" / "manifest.csv").clips
+    for name in ("recognised", "natural"):
+        values = [value for clip in clips if (value := clip.value(name)) is not None]
+        assert len(values) == len(clips) and 0 <= min(values) < max(values) <= 100

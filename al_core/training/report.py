@@ -1,0 +1,38 @@
+"""What a fine-tuning run tells while it goes on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from al_core.peft.methods import FineTuned
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """Progress of a fine-tuning run.
+
+    Attributes:
+        stage: "embed" while features are computed, "train" after an optimiser step, "done" once, last.
+        epoch: from 1; 0 before training. In the last report the epoch whose weights were kept.
+        step, steps: done and expected in this stage; early stopping may end before `steps`. In "train" they are
+            optimiser steps of the whole run, also where it was resumed.
+        loss: the recipe's loss on the step's clips (on all training clips, for the probe); None in "embed".
+        dev_uar: mean recall over dev's classes, after each epoch and in the last report (the kept one); None at other
+            times, and where dev has no class.
+        dev_ccc: mean CCC over dev's dimensions, at the same times; None where dev has no dimension.
+        seconds: since the run began, the time before a resumption included.
+        n_trainable: weights that are trained.
+        classifier: in the last report only.
+        warning: something that went wrong and does not stop the run, in a sentence; else None.
+    """
+
+    stage: Literal["embed", "train", "done"]
+    epoch: int
+    step: int
+    steps: int
+    loss: float | None
+    dev_uar: float | None
+    seconds: float
+    n_trainable: int
+    classifier: FineTuned | None = None
+    dev_ccc: float | None = None
+    warning: str | None = None
