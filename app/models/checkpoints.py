@@ -12,7 +12,8 @@ from app.db import Base
 class Checkpoint(Base):
     """A finished folder: an adapted encoder (from TAPT) or a classifier (from a round's fine-tuning).
 
-    `folder` is relative to the data folder. At most one classifier of a project is promoted.
+    `folder` is relative to the data folder. At most one classifier of a project is promoted. `report` grows: what
+    training said, then `two_stage` (source and target figures before and after) and `examinations` (noise, fairness).
     """
 
     __tablename__ = "checkpoints"

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
@@ -25,8 +26,10 @@ class Clip(Base):
     """One utterance: a window of an asset in a project.
 
     `playback_sha256` is the blob a browser plays: the asset itself, or a FLAC of the window made at import.
-    `reference_label` came with the import (known answers of dev and test clips, or a labelled seed set); annotations
-    live in their own table. `peaks` are the waveform's extremes per bin, for drawing.
+    `reference_label` and `reference_dimensions` ({"arousal": 3.5}, on the scheme's own scales) came with the import
+    (known answers of dev and test clips, or a labelled seed set); annotations live in their own table. `attributes` are
+    the manifest's further columns as text (language, age band), by which fairness may group. `peaks` are the waveform's
+    extremes per bin, for drawing.
     """
 
     __tablename__ = "clips"
@@ -51,6 +54,8 @@ class Clip(Base):
     text: Mapped[str | None] = mapped_column(Text)
     split: Mapped[str] = mapped_column(String(5))
     reference_label: Mapped[str | None] = mapped_column(String(200))
+    reference_dimensions: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
     peaks: Mapped[list[Any]]
     created_at: Mapped[datetime]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
@@ -37,6 +37,8 @@ class Round(Base):
     """One turn of the loop, numbered from 0. At most one is open in a project.
 
     The strategy, recipe, seed and encoder digest are copied in when it opens: they are the round's receipt.
+    `adaptive` says when a clip is asked of more or fewer people than `overlap`: `app/annotations/settings.py`.
+    `warnings` are sentences an operator should read, such as a gap between groups above the project's limit.
     """
 
     __tablename__ = "rounds"
@@ -59,9 +61,11 @@ class Round(Base):
     batch_size: Mapped[int]
     control_size: Mapped[int]
     overlap: Mapped[int]
+    adaptive: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     encoder_digest: Mapped[str | None] = mapped_column(String(64))
     seconds_select: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(Text)
+    warnings: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

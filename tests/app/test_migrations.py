@@ -1,11 +1,22 @@
 """The revisions build exactly the tables the models describe, on both databases."""
 
+import json
+
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Base, Database
-from app.migrating import downgrade, upgrade
+from app.migrating import MIGRATIONS, downgrade, head, upgrade
+from app.specs import read_recipe
+
+
+def test_the_newest_revision_is_known_without_alembic():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == head()
 
 
 def _sqlite_schema(connection: Connection) -> dict[str, str]:
@@ -68,3 +79,43 @@ def test_the_database_keeps_foreign_keys(database):
         session.execute(
             text("INSERT INTO job_events (job_id, report, created_at) VALUES (1, '{}', '2026-01-31 00:00:00')")
         )
+
+
+def _project(connection: Connection, recipe: dict[str, object]) -> None:
+    row = {
+        "id": 1, "name": "p", "scheme": "{}", "instructions": "", "encoder": "e", "recipe": json.dumps(recipe),
+        "strategy": "{}", "batch_size": 1, "overlap": 1, "lease_s": 1, "control_share": 0, "seed": 0,
+        "created_at": "2026-01-31 00:00:00",
+    }  # fmt: skip
+    places = ", ".join(f":{name}" for name in row)
+    connection.execute(text(f"INSERT INTO projects ({', '.join(row)}) VALUES ({places})"), row)
+
+
+def _recipe(connection: Connection) -> object:
+    stored = connection.execute(text("SELECT recipe FROM projects")).scalar_one()
+    return json.loads(stored) if isinstance(stored, str) else stored
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            {"method": {"kind": "last_k", "k": 2, "cache": "float32"}},
+            {"method": {"kind": "last_k", "k": 2}, "cache": "float32"},
+        ),
+        ({"method": {"kind": "probe", "c": 0.1}}, {"method": {"kind": "probe", "c": 0.1}}),
+    ],
+)
+def test_the_cache_of_a_stored_recipe_moves_up_and_back(database, database_url, before, after):
+    downgrade(database_url, "0001")
+    with database.engine.begin() as connection:
+        _project(connection, {"layer": -1} | before)
+    upgrade(database_url)
+    with database.engine.connect() as connection:
+        assert _recipe(connection) == {"layer": -1} | after
+        assert read_recipe(_recipe(connection)).cache == after.get("cache", "float16")
+        assert connection.execute(text("SELECT fairness FROM projects")).scalar_one() is None
+    downgrade(database_url, "0001")
+    with database.engine.connect() as connection:
+        assert _recipe(connection) == {"layer": -1} | before
+    upgrade(database_url)
