@@ -3,10 +3,10 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.annotations.schemas import AnnotatorProgress, ProgressOut, RoundNow, RoundProgress
-from app.annotations.service import project_now
+from app.annotations.schemas import AnnotatorProgress, ProgressOut, RoundProgress
+from app.labels.given import is_live
 from app.labels.service import count_bought
-from app.models import Account, Annotation, Assignment, AssignmentState, Clip, Round
+from app.models import Account, Annotation, Assignment, AssignmentState, Clip, Round, RoundState
 from app.projects.service import get_project
 
 
@@ -14,7 +14,9 @@ def progress(session: Session, project_id: int) -> ProgressOut:
     """The project's progress; NotFoundError when there is no such project."""
     project = get_project(session, project_id)
     splits = select(Clip.split, func.count()).where(Clip.project_id == project_id).group_by(Clip.split)
-    newest = project_now(session, project_id).round
+    newest = session.scalars(
+        select(Round).where(Round.project_id == project_id).order_by(Round.number.desc()).limit(1)
+    ).one_or_none()
     return ProgressOut(
         clips={"train": 0, "dev": 0, "test": 0} | dict(session.execute(splits).all()),
         labelled=count_bought(session, project_id),
@@ -24,18 +26,18 @@ def progress(session: Session, project_id: int) -> ProgressOut:
     )
 
 
-def _round(session: Session, newest: RoundNow) -> RoundProgress:
+def _round(session: Session, newest: Round) -> RoundProgress:
     counted = select(Assignment.state, func.count()).where(Assignment.round_id == newest.id).group_by(Assignment.state)
     by_state = dict(session.execute(counted).all())
     return RoundProgress(
         id=newest.id,
         number=newest.number,
-        state=newest.state,
-        wanted=sum(by_state.values()),
+        state=RoundState(newest.state),
+        wanted=sum(count for state, count in by_state.items() if state != AssignmentState.SKIPPED),
         done=by_state.get(AssignmentState.DONE, 0),
         leased=by_state.get(AssignmentState.LEASED, 0),
         out=by_state.get(AssignmentState.OUT, 0),
-        error=session.execute(select(Round.error).where(Round.id == newest.id)).scalar_one(),
+        error=newest.error,
     )
 
 
@@ -44,12 +46,12 @@ def _annotators(session: Session, project_id: int) -> list[AnnotatorProgress]:
         select(
             Account.id,
             Account.name,
-            func.count(Annotation.label),
+            func.count() - func.count(Annotation.skip_reason),
             func.count(Annotation.skip_reason),
             func.coalesce(func.sum(Annotation.seconds), 0.0),
         )
         .join(Account, Account.id == Annotation.account_id)
-        .where(Annotation.project_id == project_id)
+        .where(Annotation.project_id == project_id, is_live())
         .group_by(Account.id, Account.name)
         .order_by(Account.name)
     )

@@ -1,93 +1,36 @@
-"""Leasing, answering and skipping clips. The functions flush and never commit."""
+"""Answering, skipping and revising clips. The functions flush and never commit."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.annotations import leases, statements
+from app.annotations import events, leases, probes, skips, statements
+from app.annotations.answers import Answer, checked, parse_scheme
+from app.annotations.closing import close_if_done, is_annotating
+from app.annotations.events import Stored
 from app.annotations.leases import LeaseId
-from app.annotations.schemas import AnnotationOut, RoundNow, SkipReason
-from app.annotations.statements import run
+from app.annotations.overlap import adapt, one_answer_at_a_time
+from app.annotations.schemas import AnnotationOut
+from app.annotations.settings import Adaptive, Annotating, parse_annotating
+from app.annotations.statements import is_sqlite, run
 from app.errors import ConflictError, InvalidError, NotFoundError
-from app.models import RoundState
-from app.rounds import service as rounds
+from app.labels.mapping import translation
+from app.models import COUNTED, Kind
+from app.webhooks.outbox import emit_annotation
 
-OUT_FOR_EVERYBODY = (SkipReason.BAD_AUDIO, SkipReason.NOT_SPEECH)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an annotator sends for one lease: a label, or the reason of a skip."""
-
-    lease: LeaseId
-    label: str | None
-    skip_reason: SkipReason | None
-    comment: str | None
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The annotation as first stored; `repeated` when this request only asked again."""
-
-    annotation: AnnotationOut
-    repeated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectNow:
-    """What leasing needs of a project."""
-
-    lease_s: float
-    round: RoundNow | None
-    remaining: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClipToHear:
-    """What a page needs of a leased clip besides its audio."""
-
-    duration_s: float
-    peaks: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """An assignment with what its project says about answers."""
-
-    project_id: int
-    round_id: int
-    clip_id: int
-    fence: int
-    scheme: dict[str, Any]
-    lease_s: float
-
-
-def project_now(session: Session, project_id: int) -> ProjectNow:
-    """The lease time, the newest round and what it waits for; NotFoundError when there is no such project."""
-    row = run(session, statements.PROJECT_NOW, of_project=project_id).first()
-    if row is None:
-        raise NotFoundError(f"there is no project {project_id}")
-    newest = None if row.id is None else RoundNow(id=row.id, number=row.number, state=RoundState(row.state))
-    return ProjectNow(row.lease_s, newest, run(session, statements.REMAINING, of_project=project_id).scalar_one())
-
-
-def clips_of(session: Session, held: list[leases.Lease]) -> dict[int, ClipToHear]:
-    """The leased clips by id."""
-    rows = run(session, statements.CLIPS, clip_ids=[lease.clip_id for lease in held])
-    return {row.id: ClipToHear(round(row.end_s - row.start_s, 3), row.peaks) for row in rows}
+__all__ = ["Answer", "Stored", "answer", "heartbeat", "release", "revise"]
 
 
 def heartbeat(session: Session, lease: LeaseId, account_id: int, *, now: datetime) -> leases.Lease:
     """Extend a lease by the project's lease time."""
-    return leases.heartbeat(session, lease, account_id, _find(session, lease).lease_s, now=now)
+    return leases.heartbeat(session, lease, account_id, _find(session, lease, account_id).lease_s, now=now)
 
 
 def release(session: Session, lease: LeaseId, account_id: int) -> None:
     """Give a clip back unanswered."""
-    _find(session, lease)
+    _find(session, lease, account_id)
     leases.release(session, lease, account_id)
 
 
@@ -96,76 +39,150 @@ def answer(session: Session, given: Answer, account_id: int, key: str, *, now: d
 
     Raises:
         NotFoundError: there is no such lease.
-        InvalidError: the label is not in the scheme.
+        InvalidError: the scheme or the project does not allow the answer.
         LeaseLostError: somebody else holds the clip now, it was answered, or the round closed.
         ConflictError: the idempotency key was used for another answer.
     """
+    asked = _find(session, given.lease, account_id, key)
+    if asked.earlier_id is not None:
+        first = events.first_answer(session, given, account_id, key)
+        if first is not None:
+            return first
+    settings = parse_annotating(asked.annotating)
+    given, version = _under_its_scheme(session, given, asked, settings)
+    adaptive = None if asked.adaptive is None or asked.kind not in COUNTED else Adaptive(**asked.adaptive)
+    if adaptive is not None:
+        one_answer_at_a_time(session, asked.clip_id)
+    row = events.event(
+        given,
+        asked,
+        account_id,
+        key,
+        scheme_version=version,
+        now=now,
+        correct=probes.judged(session, given, asked, version),
+        supersedes_id=probes.answered_before(session, asked, account_id),
+    )
+    if given.skip_reason is None:
+        ended = _store_answer(session, given.lease, asked, row)
+    else:
+        ended = _store_skip(session, given, asked, row, settings)
+    if ended is None:  # gone, or just stored by the same request sent twice at once
+        first = events.first_answer(session, given, account_id, key)
+        if first is None:
+            raise leases.lost(given.lease)
+        return first
+    stored, waiting = ended
+    if asked.followed:
+        emit_annotation(session, stored.id, row)
+    if asked.kind == Kind.QUALIFICATION:
+        probes.decide(session, asked.project_id, account_id, settings, now=now)
+    if adaptive is not None and given.skip_reason is None:
+        adapt(session, asked.project_id, asked.round_id, asked.clip_id, adaptive)
+    if asked.round_id is not None and (not waiting or adaptive is not None):
+        close_if_done(session, asked.project_id, asked.round_id, now=now)
+    return Stored(stored, repeated=False, ending=_ending(asked, waiting))
+
+
+def revise(session: Session, annotation_id: int, given: Answer, account_id: int, key: str, *, now: datetime) -> Stored:
+    """Append an answer that replaces an earlier one of the same annotator; `given.lease` is read from that one.
+
+    Raises:
+        NotFoundError: the caller has no such annotation.
+        ConflictError: it is a skip, or was revised or taken back already.
+        InvalidError: the scheme or the project does not allow the answer.
+    """
     leases.one_request_at_a_time(session, account_id)
-    first = _first_answer(session, given, account_id, key)
-    if first is not None:
-        return Stored(first, repeated=True)
-    asked = _find(session, given.lease)
-    _require_in_scheme(given.label, asked.scheme["classes"])
-    rounds.lock(session, asked.round_id)
-    _end_lease(session, given, account_id)
-    annotation = _append(session, given, asked, account_id, key, now)
-    if given.skip_reason in OUT_FOR_EVERYBODY:
-        run(session, statements.TAKE_CLIP_OUT, of_round=asked.round_id, clip=asked.clip_id)
-    # assignments of rounds that are not open are done or out, so those that wait are this round's
-    if not run(session, statements.ANYTHING_WANTED, of_project=asked.project_id).scalar_one():
-        rounds.start_fine_tuning(session, asked.round_id, now=now)
-    return Stored(annotation, repeated=False)
+    before = run(session, statements.ANNOTATION, annotation=annotation_id).first()
+    if before is None or before.account_id != account_id:
+        raise NotFoundError(f"you have no annotation {annotation_id}")
+    given = replace(given, lease=LeaseId(before.assignment_id, before.fence))
+    asked = _find(session, given.lease, account_id, key)
+    if asked.earlier_id is not None:
+        first = events.first_answer(session, given, account_id, key)
+        if first is not None:
+            return first
+    if before.skip_reason is not None or before.withdrawn:
+        raise ConflictError(f"annotation {annotation_id} is no answer: undo it, then answer the clip")
+    if run(session, statements.SUPERSEDED, annotation=annotation_id).scalar_one():
+        raise ConflictError(f"annotation {annotation_id} was revised or taken back: revise the newest answer")
+    settings = parse_annotating(asked.annotating)
+    given, version = _under_its_scheme(session, given, asked, settings)
+    row = events.event(
+        given,
+        asked,
+        account_id,
+        key,
+        scheme_version=version,
+        now=now,
+        correct=probes.judged(session, given, asked, version),
+        supersedes_id=annotation_id,
+        shown=before.shown,
+    )
+    stored = Stored(events.append(session, row), repeated=False)
+    if asked.followed:
+        emit_annotation(session, stored.annotation.id, row)
+    if asked.adaptive is not None and asked.kind in COUNTED and is_annotating(session, asked.round_id):
+        adapt(session, asked.project_id, asked.round_id, asked.clip_id, Adaptive(**asked.adaptive))
+    return stored
 
 
-def _first_answer(session: Session, given: Answer, account_id: int, key: str) -> AnnotationOut | None:
-    """What this key stored before; ConflictError when it was another answer."""
-    stored = run(session, statements.FIRST_ANSWER, me=account_id, key=key).first()
-    if stored is None:
-        return None
-    sent = (given.lease.assignment, given.lease.fence, given.label, given.skip_reason, given.comment, given.seconds)
-    if sent != (stored.assignment_id, stored.fence, stored.label, stored.skip_reason, stored.comment, stored.seconds):
-        raise ConflictError(f"Idempotency-Key {key!r} was used for another answer: send a new key with a new answer")
-    return AnnotationOut.model_validate(stored, from_attributes=True)
-
-
-def _find(session: Session, lease: LeaseId) -> _Asked:
-    row = run(session, statements.ASSIGNMENT, assignment=lease.assignment).first()
+def _find(session: Session, lease: LeaseId, account_id: int, key: str = "") -> Any:
+    """The lease's assignment with what its project says about answers; NotFoundError when there is no such lease."""
+    row = run(session, statements.ASKED, assignment=lease.assignment, me=account_id, key=key).first()
     if row is None or not 1 <= lease.fence <= row.fence:
         raise NotFoundError(f"there is no lease {lease}")
-    return _Asked(row.project_id, row.round_id, row.clip_id, row.fence, row.scheme, row.lease_s)
+    return row
 
 
-def _require_in_scheme(label: str | None, classes: list[str]) -> None:
-    if label is not None and label not in classes:
-        raise InvalidError(f"label {label!r} is not in the scheme: answer with one of {', '.join(classes)}")
+def _under_its_scheme(session: Session, given: Answer, asked: Any, settings: Annotating) -> tuple[Answer, int]:
+    """The answer, checked against the version of the scheme its annotator saw, and that version."""
+    if given.scheme_version is None or given.scheme_version == asked.scheme_version:
+        return checked(given, parse_scheme(asked.scheme), settings), asked.scheme_version
+    scheme = translation(session, asked.project_id).scheme_of(given.scheme_version)
+    if scheme is None:
+        raise InvalidError(
+            f"scheme_version {given.scheme_version} is none of this project: the newest is {asked.scheme_version}"
+        )
+    return checked(given, scheme, settings), given.scheme_version
 
 
-def _end_lease(session: Session, given: Answer, account_id: int) -> None:
-    """leased → done; a skip puts the assignment back, or out for everybody. Compare-and-set on the fence."""
-    if given.skip_reason is None:
-        statement = statements.FINISH
-    else:
-        statement = statements.TAKE_OUT if given.skip_reason in OUT_FOR_EVERYBODY else statements.REOPEN
-    held = {"assignment": given.lease.assignment, "held_fence": given.lease.fence, "me": account_id}
-    if run(session, statement, **held).first() is None:
-        raise leases.lost(given.lease)
+def _store_answer(
+    session: Session, lease: LeaseId, asked: Any, row: dict[str, Any]
+) -> tuple[AnnotationOut, int] | None:
+    """leased → done, the event, and how many answers the round still waits for; None when the lease is gone."""
+    held = {"assignment": lease.assignment, "held_fence": lease.fence, "me": row["account_id"]}
+    if is_sqlite(session):
+        if run(session, statements.FINISH, **held).first() is None:
+            return None
+        return events.append(session, row), _waiting(session, asked)
+    parameters = events.as_parameters(row)
+    stored = run(session, statements.ANSWER, **held, **parameters, **_of_round(asked)).first()
+    return None if stored is None else (events.told(stored.id, row), stored.waiting)
 
 
-def _append(session: Session, given: Answer, asked: _Asked, account_id: int, key: str, now: datetime) -> AnnotationOut:
-    said = {
-        "clip_id": asked.clip_id,
-        "label": given.label,
-        "skip_reason": given.skip_reason,
-        "comment": given.comment,
-        "seconds": given.seconds,
-        "created_at": now,
-    }
-    kept = {
-        "project_id": asked.project_id,
-        "assignment_id": given.lease.assignment,
-        "account_id": account_id,
-        "fence": given.lease.fence,
-        "idempotency_key": key,
-    }
-    annotation_id = run(session, statements.APPEND, **said, **kept).scalar_one()
-    return AnnotationOut.model_validate({"id": annotation_id, **said})
+def _store_skip(
+    session: Session, given: Answer, asked: Any, row: dict[str, Any], settings: Annotating
+) -> tuple[AnnotationOut, int] | None:
+    assert given.skip_reason is not None
+    held = {"assignment": given.lease.assignment, "held_fence": given.lease.fence, "me": row["account_id"]}
+    effect = skips.end_lease(session, asked, held, given.skip_reason, settings)
+    if effect is None:
+        return None
+    return events.append(session, row | {"effect": str(effect), "supersedes_id": None}), _waiting(session, asked)
+
+
+def _waiting(session: Session, asked: Any) -> int:
+    waiting: int = run(session, statements.WAITING, **_of_round(asked)).scalar_one()
+    return waiting
+
+
+def _ending(asked: Any, waiting: int) -> tuple[int, int] | None:
+    """The project and round of an answer after which few are left."""
+    return (
+        (asked.project_id, asked.round_id) if asked.round_id is not None and waiting < statements.NEARLY_DONE else None
+    )
+
+
+def _of_round(asked: Any) -> dict[str, int]:
+    return {"of_project": asked.project_id, "of_round": asked.round_id or 0}

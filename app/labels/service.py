@@ -1,56 +1,53 @@
 """Labels derived from annotations, and the reference labels that came with the import. Nothing here writes.
 
-A clip's label is what its annotations agree on; a tie is a dispute and no label. The label sets of the two arms are
-independent: each holds the labels of the clips that arm picked, whichever round or arm had them annotated, and the
-labelled seed set that came with the import.
+A clip's label is an adjudicator's ruling, or what its annotations amount to by the project's estimator; a dispute is no
+label. It can be computed again at any time from the events. The label sets of the two arms are independent: each holds
+the labels of the clips that arm picked, whichever round or arm had them annotated, and the labelled seed set that came
+with the import.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from al_core.agreement import aggregate
 from al_core.scheme import Scheme
-from app.models import Annotation, Clip, Pick, Round
+from app.annotations.settings import ADJUDICATION, SkipPolicy, read_annotating
+from app.labels.deciding import UNKNOWN, Decided, counted, decide
+from app.labels.given import Given, by_clip, is_answer, is_live, live_answers
+from app.labels.mapping import translation
+from app.models import RULINGS, Adjudication, Annotation, Clip, GoldClip, Kind, Pick, Project, Round
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
     """The answer a classifier is trained on, its distribution over the scheme's classes, and how many made it.
 
-    A reference label was made by no annotation of ours: `n_answers` is 0.
+    Where only dimensions are known, `name` is None and the distribution all 0. `dimensions` are in the scheme's order,
+    NaN where unknown. A reference label was made by no annotation of ours: `n_answers` is 0.
     """
 
     clip_id: int
-    name: str
+    name: str | None
     distribution: tuple[float, ...]
     n_answers: int
+    dimensions: tuple[float, ...] = ()
 
 
 def count_bought(session: Session, project_id: int) -> int:
-    """Training clips with at least one answer: what counts against the project's budget."""
+    """Training clips with at least one answer: what counts against the project's budget. Probes do not."""
     asked = select(func.count(Annotation.clip_id.distinct())).join(Clip, Clip.id == Annotation.clip_id)
-    asked = asked.where(Annotation.project_id == project_id, Annotation.label.is_not(None), Clip.split == "train")
+    asked = asked.where(Annotation.project_id == project_id, is_answer(), Clip.split == "train")
     return session.execute(asked).scalar_one()
 
 
-def answers(session: Session, project_id: int) -> dict[int, list[str]]:
-    """Every answered clip and the labels its annotators gave, in order; skips are no answers."""
-    rows = session.execute(
-        select(Annotation.clip_id, Annotation.label)
-        .where(Annotation.project_id == project_id, Annotation.label.is_not(None))
-        .order_by(Annotation.id)
-    )
-    by_clip: dict[int, list[str]] = defaultdict(list)
-    for clip_id, label in rows:
-        by_clip[clip_id].append(label or "")
-    return dict(by_clip)
+def answers(session: Session, project_id: int) -> dict[int, list[Given]]:
+    """Every answered clip and its answers under the scheme in use, in order; skips and probes are no answers."""
+    return by_clip(counted(session, project_id, translation(session, project_id)))
 
 
 def of_arm(session: Session, project_id: int, arm: str, scheme: Scheme) -> list[Label]:
-    """The labels of an arm, in order of clip: its answered picks of every round, and the labelled seed set."""
+    """The labels of an arm, in order of clip: its picks of every round that have one, and the labelled seed set."""
     picked = set(
         session.scalars(
             select(Pick.clip_id)
@@ -58,28 +55,61 @@ def of_arm(session: Session, project_id: int, arm: str, scheme: Scheme) -> list[
             .where(Round.project_id == project_id, Pick.arm == arm)
         )
     )
-    seed = references(session, project_id, "train", scheme)
-    given = {clip_id: names for clip_id, names in answers(session, project_id).items() if clip_id in picked}
-    return sorted([*_verdicts(given, scheme), *(label for label in seed if label.clip_id not in given)], key=_clip_id)
+    decided = decide(session, project_id)
+    own = {clip_id: found for clip_id, found in decided.items() if clip_id in picked}
+    seed = [label for label in references(session, project_id, "train", scheme) if label.clip_id not in own]
+    return sorted([*_labels(own), *seed], key=lambda label: label.clip_id)
+
+
+def of_project(session: Session, project_id: int) -> list[Label]:
+    """The labels of all clips that people answered or ruled on, in order of clip."""
+    return _labels(decide(session, project_id))
 
 
 def references(session: Session, project_id: int, split: str, scheme: Scheme) -> list[Label]:
-    """The reference labels of a split, in order of clip."""
-    known = select(Clip.id, Clip.reference_label).where(
-        Clip.project_id == project_id, Clip.split == split, Clip.reference_label.is_not(None)
+    """What the import said of a split's clips, in order of clip."""
+    known = (
+        select(Clip.id, Clip.reference_label, Clip.reference_dimensions)
+        .where(Clip.project_id == project_id, Clip.split == split)
+        .where(Clip.reference_label.is_not(None) | Clip.reference_dimensions.is_not(None))
+        .order_by(Clip.id)
     )
-    given = {clip_id: [name or ""] for clip_id, name in session.execute(known.order_by(Clip.id))}
-    return [replace(label, n_answers=0) for label in _verdicts(given, scheme)]
+    found: dict[int, Decided] = {}
+    for clip_id, name, values in session.execute(known):
+        distribution = tuple(float(one == name) for one in scheme.classes)
+        dimensions = tuple((values or {}).get(dimension.name, UNKNOWN) for dimension in scheme.dimensions)
+        if name is not None and scheme.classes:
+            scheme.index(name)
+        found[clip_id] = Decided(name if scheme.classes else None, distribution, dimensions, 0)
+    return _labels(found)
 
 
-def _verdicts(given: dict[int, list[str]], scheme: Scheme) -> list[Label]:
-    found = []
-    for clip_id, names in given.items():
-        verdict = aggregate(names, scheme)
-        if verdict.label is not None:
-            found.append(Label(clip_id, verdict.label, tuple(map(float, verdict.distribution)), len(names)))
-    return found
+def closed_clips(session: Session, project_id: int) -> set[int]:
+    """Clips that no strategy may pick: out for everybody, an adjudicator's, gold clips, examples, and undecided ones.
+
+    A clip is undecided whose answers lost their meaning when a class was split: those who know it are asked again.
+    """
+    ended = select(Annotation.clip_id).where(
+        Annotation.project_id == project_id,
+        Annotation.kind == Kind.ANSWER,
+        Annotation.effect.in_((SkipPolicy.OUT, ADJUDICATION)),
+        is_live(),
+    )
+    ruled = select(Adjudication.clip_id).where(
+        Adjudication.project_id == project_id, Adjudication.decision.in_(RULINGS)
+    )
+    gold = select(GoldClip.clip_id).where(GoldClip.project_id == project_id)
+    stored = session.execute(select(Project.annotating).where(Project.id == project_id)).scalar_one()
+    shown = {clip_id for clips in read_annotating(stored).examples.values() for clip_id in clips}
+    answered = {given.clip_id for given in live_answers(session, project_id)}
+    undecided = answered - answers(session, project_id).keys()
+    return shown | undecided | {clip_id for wanted in (ended, ruled, gold) for clip_id in session.scalars(wanted)}
 
 
-def _clip_id(label: Label) -> int:
-    return label.clip_id
+def _labels(found: dict[int, Decided]) -> list[Label]:
+    """Those of them that are labels: with a class, or with a value of a dimension."""
+    return [
+        Label(clip_id, one.name, one.distribution, one.n_answers, one.dimensions)
+        for clip_id, one in found.items()
+        if one.name is not None or any(value == value for value in one.dimensions)  # NaN differs from itself
+    ]

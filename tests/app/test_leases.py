@@ -58,7 +58,8 @@ def test_a_lease_holds_what_the_page_needs_and_nothing_that_would_tell_the_answe
     lease = answer["leases"][0]
     assert answer["round"] == {"id": made.round_id, "number": 0, "state": "annotating"}
     assert answer["remaining"] == 2
-    assert set(lease) == {"lease_id", "expires_at", "clip_id", "audio_url", "duration_s", "peaks"}
+    assert set(lease) == {"lease_id", "expires_at", "clip_id", "audio_url", "duration_s", "peaks", "guess"}
+    assert lease["guess"] is None
     assert lease["clip_id"] == made.clip_ids[0]
     assert lease["audio_url"] == f"/api/v1/clips/{lease['clip_id']}/audio"
     assert lease["duration_s"] == 1.5
@@ -86,7 +87,7 @@ def test_nothing_left_for_me_is_an_empty_list_with_the_rounds_state(api: Any, an
 
 
 def test_a_project_without_a_round_has_nothing_to_lease(api: Any) -> None:
-    assert _lease(api, api.project()) == {"leases": [], "round": None, "remaining": 0}
+    assert _lease(api, api.project()) == {"leases": [], "round": None, "remaining": 0, "qualification": None}
 
 
 def test_an_expired_lease_goes_to_somebody_else_and_the_late_answer_is_refused(
@@ -175,11 +176,11 @@ def test_a_clip_that_is_no_use_is_out_for_everybody(api: Any, annotating: Any, p
 def test_a_clip_somebody_cannot_judge_goes_to_somebody_else(
     api: Any, annotating: Any, people: Any, reason: str
 ) -> None:
-    made = annotating(api.db, clips=1)
+    made, other = annotating(api.db, clips=1), people(OTHER)
     lease = _lease(api, made.project_id)["leases"][0]
     assert _skip(api, lease, reason).json()["skip_reason"] == reason
     assert _lease(api, made.project_id)["leases"] == []
-    assert _lease(api, made.project_id, people(OTHER))["leases"][0]["clip_id"] == lease["clip_id"]
+    assert _lease(api, made.project_id, other)["leases"][0]["clip_id"] == lease["clip_id"]
 
 
 def test_a_skip_repeated_is_the_same_skip(api: Any, annotating: Any) -> None:

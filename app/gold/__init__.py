@@ -1,0 +1,1 @@
+"""Gold clips: known answers by which annotators are measured, and the qualification set."""

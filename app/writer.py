@@ -1,0 +1,141 @@
+"""Writers: requests that wait for the database share a transaction, one after the other.
+
+A commit costs more than what an annotator's request writes, and every thread that waits for a database takes its turn
+at Python's lock with each round trip. So the hot routes hand their work to a few threads, one on SQLite: each takes
+what waits, runs it in order in one transaction, commits once, and answers everybody. When anything in it fails, the
+transaction is rolled back and each piece of work runs again alone, so that one request's error is only its own.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.db import Database
+
+log = logging.getLogger(__name__)
+ALONE = (1, 32)  # threads, and work a transaction: SQLite has one writer
+ABREAST = (4, 8)  # a server's answers take their way; more threads than this only take turns at Python's lock
+
+T = TypeVar("T")
+Work = Callable[[Session], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Work, and who waits for it."""
+
+    work: Work
+    loop: asyncio.AbstractEventLoop
+    outcome: "asyncio.Future[Any]"
+
+
+class Writer:
+    """Runs work of async routes in transactions of its own threads.
+
+    Work must do nothing but read and write through its session: it may run twice, the first time being rolled back.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
+        self._count, self._most = ALONE if database.is_sqlite else ABREAST
+
+    async def run(self, work: Callable[[Session], T]) -> T:
+        """What `work` returns, once its transaction is committed; what it raises, after nothing of it was stored."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[T] = loop.create_future()
+        self._start()
+        self._queue.put(_Waiting(work, loop, outcome))
+        return await outcome
+
+    def stop(self) -> None:
+        """Finish what waits and end the threads."""
+        with self._starting:
+            threads, self._threads = self._threads, []
+        for _ in threads:
+            self._queue.put(None)
+        for thread in threads:
+            thread.join()
+
+    def _start(self) -> None:
+        if self._threads:
+            return
+        with self._starting:
+            while len(self._threads) < self._count:
+                thread = threading.Thread(target=self._serve, name=f"writer {len(self._threads)}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def _serve(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            stopping = False
+            while len(batch) < self._most:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    stopping = True
+                    break
+                batch.append(following)
+            self._together(batch)
+            if stopping:
+                return
+
+    def _together(self, batch: list[_Waiting]) -> None:
+        try:
+            with self._database.write() as session:
+                found = [waiting.work(session) for waiting in batch]
+        except Exception as error:
+            if len(batch) == 1 and not isinstance(error, IntegrityError):
+                _tell(batch, [error])
+                return
+            for waiting in batch:
+                _tell([waiting], [self._alone(waiting.work)])
+        else:
+            _tell(batch, found)
+
+    def _alone(self, work: Work) -> Any:
+        """The work's result or its error; a race that it lost is run once more, now that the winner is visible."""
+        for last in (False, True):
+            try:
+                with self._database.write() as session:
+                    return work(session)
+            except IntegrityError as error:
+                if last:
+                    return error
+            except Exception as error:
+                return error
+        return None
+
+
+def _tell(batch: list[_Waiting], found: list[Any]) -> None:
+    """Answer everybody who still waits, with one wake-up a loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for waiting, result in zip(batch, found, strict=True):
+        by_loop.setdefault(waiting.loop, []).append((waiting.outcome, result))
+    for loop, outcomes in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, outcomes)
+        except RuntimeError:
+            log.warning("%d answers found nobody: their loop is closed", len(outcomes))
+
+
+def _settle(outcomes: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+    for outcome, result in outcomes:
+        if outcome.done():  # the client went away
+            continue
+        if isinstance(result, Exception):
+            outcome.set_exception(result)
+        else:
+            outcome.set_result(result)
