@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from al_core.corpora.corpus import CorpusClip
+from al_core.corpora.corpus import ClipError, CorpusClip
 from al_core.scheme import Scheme
 from al_core.splits import SplitError, speaker_disjoint
-from app.clips.service import Particulars
+from app.clips.form import unstorable
+from app.clips.service import Particulars, check_dimensions
 from app.errors import InvalidError
 
 Labels = Literal["evaluation", "all", "none"]
@@ -62,7 +63,8 @@ def plan_clips(
 
     Args:
         clips: rows of the corpus.
-        scheme: labels outside of it are refused, unless no label is kept.
+        scheme: labels outside of it, and values outside the ranges of its dimensions, are refused, unless no label is
+            kept. A scheme without classes keeps no label.
         labels: whose reference labels are kept: those of dev and test, everybody's, or nobody's.
         known: speaker → split of the clips the project has.
         seed: of the split.
@@ -73,13 +75,13 @@ def plan_clips(
     refused: list[Remark] = []
     usable: list[CorpusClip] = []
     for clip in clips:
-        why = _unstorable(clip) or (None if labels == "none" else _unknown(clip, scheme))
+        why = _unstorable(clip) or (None if labels == "none" else _unknown(clip, scheme) or _off_scale(clip, scheme))
         if why is None:
             usable.append(clip)
         else:
             refused.append(why)
-    homes = dict(known) if any(clip.split for clip in usable) else _homes(usable, labels, known, seed)
-    planned = [_planned(clip, homes.get(clip.speaker or "", "train"), labels) for clip in usable]
+    homes = dict(known) if any(clip.split for clip in usable) else _homes(usable, scheme, labels, known, seed)
+    planned = [_planned(clip, homes.get(clip.speaker or "", "train"), scheme, labels) for clip in usable]
     leaking = _leaking_speakers(planned, known)
     stays = [one.speaker not in leaking or one.split == known.get(one.speaker) for one in planned]
     refused += [
@@ -95,23 +97,46 @@ def _unstorable(clip: CorpusClip) -> Remark | None:
         value = getattr(clip, field) or ""
         if len(value) > longest or "\0" in value:
             return Remark(clip.external_id[:200], "malformed", f"{field} has {len(value)} characters or a NUL in it")
+    for name, value in clip.attributes.items():
+        why = unstorable(name, value)
+        if why is not None:
+            return Remark(clip.external_id, "malformed", f"column {why}")
     return None
 
 
 def _unknown(clip: CorpusClip, scheme: Scheme) -> Remark | None:
-    if clip.label is None or clip.label in scheme.classes:
+    if clip.label is None or not scheme.classes or clip.label in scheme.classes:
         return None
     detail = f"unknown label {clip.label!r}: the scheme has {', '.join(scheme.classes)}"
     return Remark(clip.external_id, "unknown_label", detail)
 
 
-def _homes(clips: Sequence[CorpusClip], labels: Labels, known: Mapping[str, str], seed: int) -> dict[str, str]:
+def _off_scale(clip: CorpusClip, scheme: Scheme) -> Remark | None:
+    try:
+        check_dimensions(scheme, _values(clip, scheme))
+    except ClipError as error:
+        return Remark(clip.external_id, error.code, str(error))
+    except InvalidError as error:
+        return Remark(clip.external_id, error.extra["code"], error.detail.removeprefix("dimensions: "))
+    return None
+
+
+def _values(clip: CorpusClip, scheme: Scheme) -> dict[str, float] | None:
+    """What the corpus says of the scheme's dimensions, or None where it says nothing; ClipError for a word."""
+    found = {dimension.name: clip.value(dimension.name) for dimension in scheme.dimensions}
+    return {name: value for name, value in found.items() if value is not None} or None
+
+
+def _homes(
+    clips: Sequence[CorpusClip], scheme: Scheme, labels: Labels, known: Mapping[str, str], seed: int
+) -> dict[str, str]:
     """Speaker → split."""
     spoken = [clip for clip in clips if clip.speaker is not None]
-    unlabelled = all(clip.label is None for clip in spoken)
+    names = [clip.label if scheme.classes else None for clip in spoken]
+    unlabelled = all(name is None for name in names) and all(_values(clip, scheme) is None for clip in spoken)
     if labels == "none" or unlabelled or {"dev", "test"} & set(known.values()):
         return dict(known)
-    speakers, names = [clip.speaker for clip in spoken], [clip.label for clip in spoken]
+    speakers = [clip.speaker for clip in spoken]
     try:
         splits = speaker_disjoint(speakers, names, DEV_SHARE, TEST_SHARE, np.random.default_rng(seed))
     except SplitError as error:
@@ -119,8 +144,9 @@ def _homes(clips: Sequence[CorpusClip], labels: Labels, known: Mapping[str, str]
     return {clip.speaker or "": split for clip, split in zip(spoken, splits, strict=True)} | dict(known)
 
 
-def _planned(clip: CorpusClip, default_split: str, labels: Labels) -> PlannedClip:
+def _planned(clip: CorpusClip, default_split: str, scheme: Scheme, labels: Labels) -> PlannedClip:
     split = clip.split or default_split
+    dimensions = {dimension.name for dimension in scheme.dimensions}
     keeps_label = labels == "all" or (labels == "evaluation" and split != "train")
     said = Particulars(
         external_id=clip.external_id,
@@ -129,7 +155,9 @@ def _planned(clip: CorpusClip, default_split: str, labels: Labels) -> PlannedCli
         gender=clip.gender or None,
         text=clip.text or None,
         split=clip.split,
-        reference_label=clip.label if keeps_label else None,
+        reference_label=clip.label if keeps_label and scheme.classes else None,
+        reference_dimensions=_values(clip, scheme) if keeps_label else None,
+        attributes={name: text for name, text in clip.attributes.items() if name not in dimensions},
     )
     return PlannedClip(clip, said, default_split)
 

@@ -149,7 +149,7 @@ def _settle(session: Session, project_id: int, one: PlannedClip, what: Found) ->
         return "refused", what
     try:
         if isinstance(what, Clip):
-            clips.refuse_differences(what, one.said)
+            clips.settle_known(session.get_one(Clip, what.id), one.said)
             return "unchanged", None
         _, is_new = clips.add_clip(session, project_id, what, one.said, utcnow(), one.default_split)
         return "created" if is_new else "unchanged", None

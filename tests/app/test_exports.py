@@ -7,7 +7,7 @@ import json
 import pytest
 
 from app.db import Database, utcnow
-from app.exports import service
+from app.exports import records, verdicts
 from app.models import Annotation, Assignment, AssignmentState, Round, RoundState
 
 
@@ -93,7 +93,8 @@ def test_csv_holds_the_same_rows_as_json_lines(api, project, what):
 
 def test_a_long_export_is_read_in_several_short_reads(api, project, monkeypatch):
     whole = _rows(api, project, what="labels")
-    monkeypatch.setattr(service, "CLIPS_A_READ", 1)
+    monkeypatch.setattr(records, "CLIPS_A_READ", 1)
+    monkeypatch.setattr(verdicts, "CLIPS_A_READ", 1)
     assert _rows(api, project, what="labels") == whole
 
 

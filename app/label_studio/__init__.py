@@ -1,0 +1,1 @@
+"""Label Studio as the annotators' front end, and its JSON as a format: clips out, annotations back."""

@@ -1,0 +1,1 @@
+"""Webhooks: other programs are told of what happens, signed, tried again, and never forgotten."""
