@@ -1,6 +1,7 @@
 """Scripts and styles, served under a version so that a browser may keep them for ever."""
 
 import hashlib
+import re
 from functools import cache
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
@@ -8,21 +9,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "static"
 PLOTLY = "plotly.min.js"
-# Named to the browser at once: it would otherwise find each only after reading the one that imports it.
-ANNOTATE_MODULES = (
-    "api.js",
-    "dialogs.js",
-    "ids.js",
-    "keys.js",
-    "leases.js",
-    "outbox.js",
-    "pace.js",
-    "player.js",
-    "presence.js",
-    "tally.js",
-    "view.js",
-    "waveform.js",
-)
+_IMPORT = re.compile(r'^(?:import|export) [^;]*?"\./([\w-]+\.js)";', re.MULTILINE)
 
 
 @cache
@@ -45,6 +32,21 @@ def url(name: str) -> str:
     """The address of an asset. Modules import each other relatively, and so find the same version."""
     version = installed_version("plotly") if name == PLOTLY else _digest()
     return f"/static/{version}/{name}"
+
+
+@cache
+def modules_of(entry: str) -> tuple[str, ...]:
+    """Every module a script imports, itself or through others, by name.
+
+    A page names them to the browser at once: it would otherwise find each only after reading the one that imports it.
+    """
+    found: set[str] = set()
+    unread = [entry]
+    while unread:
+        imported = _IMPORT.findall(files()[unread.pop()].read_text())
+        unread += [name for name in imported if name not in found and name != entry]
+        found.update(imported)
+    return tuple(sorted(found - {entry}))
 
 
 def _plotly_script() -> Path:

@@ -1,4 +1,4 @@
-"""Pages: sign in, projects, a project's dashboard, and the annotator's page. They render; the API computes."""
+"""Pages: sign in, projects, a project's dashboard; the annotators' are in `room.py`. They render; the API computes."""
 
 import json
 from typing import Annotated
@@ -9,22 +9,14 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from app.accounts.tokens import Caller, TokenCache
 from app.annotations.progress import progress
-from app.annotations.schemas import SkipReason
-from app.dependencies import TOKEN_COOKIE, Annotator, DbDep, RowId, TokensDep, Viewer
+from app.checkpoints import service as checkpoints
+from app.dependencies import TOKEN_COOKIE, DbDep, RowId, TokensDep, Viewer
 from app.errors import ForbiddenError, NotFoundError
-from app.models import Project, Role
+from app.models import Role
 from app.projects import service as projects
-from app.web import assets
+from app.web import assets, room
 from app.web.pages import PageRoute, local_path, render
 
-# Keys for the classes after the ninth: every letter the page does not use for a command.
-CLASS_KEYS = "123456789abdefghijklmnopqtuvwxy"
-SKIP_SENTENCES = {
-    SkipReason.UNSURE: "I cannot tell",
-    SkipReason.BAD_AUDIO: "The audio is broken",
-    SkipReason.NOT_SPEECH: "Nobody speaks",
-    SkipReason.SEVERAL_SPEAKERS: "Several people speak",
-}
 YEAR_S = 365 * 24 * 3600
 
 
@@ -82,28 +74,33 @@ def dashboard_page(request: Request, project_id: RowId, db: DbDep, caller: Viewe
     """What the labels bought, and what is going on; the page asks the API for the figures and keeps them fresh."""
     with db.read() as session:
         project = projects.get_project(session, project_id)
-    config = json.dumps({"project": project.id, "name": project.name, "operator": caller.may(Role.OPERATOR)})
+    scripts = {"project": project.id, "name": project.name, "operator": caller.may(Role.OPERATOR)}
+    config = json.dumps(scripts | {"scheme": project.scheme})
     return render(
         request, "dashboard.html", plotly=True, caller=caller, project=project, config=config, may=_rights(caller)
     )
 
 
-@router.get("/projects/{project_id}/annotate")
-def annotate_page(request: Request, project_id: RowId, db: DbDep, caller: Annotator) -> Response:
-    """Listen and answer, without the mouse."""
+@router.get("/checkpoints/{checkpoint_id}")
+def checkpoint_page(request: Request, checkpoint_id: RowId, db: DbDep, caller: Viewer) -> Response:
+    """How a checkpoint was trained and how good it is: figures, groups, noise, and what a second stage changed."""
     with db.read() as session:
-        project = projects.get_project(session, project_id)
-    config = json.dumps({"project": project.id, "account": caller.id, "leaseS": project.lease_s})
+        checkpoint = checkpoints.get_checkpoint(session, checkpoint_id)
+        project = projects.get_project(session, checkpoint.project_id)
+    scripts = {"checkpoint": checkpoint.id, "project": project.id, "operator": caller.may(Role.OPERATOR)}
     return render(
         request,
-        "annotate.html",
+        "checkpoint.html",
+        plotly=True,
         caller=caller,
         project=project,
-        config=config,
-        classes=_keyed(project),
-        skip_reasons=SKIP_SENTENCES.items(),
-        modules=assets.ANNOTATE_MODULES,
+        checkpoint=checkpoint,
+        config=json.dumps(scripts),
+        may=_rights(caller),
     )
+
+
+router.include_router(room.router)
 
 
 @router.get("/static/{version}/{name}")
@@ -123,10 +120,3 @@ async def _caller_of(tokens: TokenCache, token: str) -> Caller | None:
 
 def _rights(caller: Caller) -> dict[str, bool]:
     return {"annotate": caller.may(Role.ANNOTATOR), "operate": caller.may(Role.OPERATOR)}
-
-
-def _keyed(project: Project) -> list[tuple[str, str]]:
-    """The scheme's classes, in order, each with its key; "" once there are no more keys."""
-    classes: list[str] = project.scheme["classes"]
-    keys = CLASS_KEYS.ljust(len(classes))
-    return [(name, key.strip()) for name, key in zip(classes, keys, strict=False)]

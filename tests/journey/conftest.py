@@ -6,15 +6,18 @@ show does not depend on which checkpoint earned them.
 
 import hashlib
 import io
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -29,6 +32,9 @@ from app.models import Assignment, Checkpoint, CurvePoint, Pick, Role, Round
 from app.projects.service import get_project
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
@@ -39,6 +45,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 15_000
+HEARD = "() => Number(document.querySelector('[data-wave]').getAttribute('aria-valuenow')) >= 45"
 CLASSES = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 
 
@@ -66,8 +74,24 @@ class Stage:
         assert reply.is_success, reply.text
         return reply.json()
 
-    def open_round(self, project_id: int, number: int, clips: Sequence[int], state: str = "annotating") -> int:
-        """A round that waits for one answer to each clip, or had them all when `state` is finished."""
+    def newcomer(self, name: str, role: Role = Role.ANNOTATOR) -> str:
+        """The token of one more account."""
+        with self.db.write() as session:
+            return create_account(session, name, role, utcnow())[1]
+
+    def answer_all(self, token: str, project_id: int, said: Callable[[int], dict[str, Any]]) -> None:
+        """Answer every clip there is for this account, over HTTP; `said` gives the answer to a clip id."""
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30) as api:
+            while leases := api.post(f"/projects/{project_id}/leases", json={"count": 8}).json()["leases"]:
+                for lease in leases:
+                    path, key = f"/leases/{lease['lease_id']}/annotation", {"Idempotency-Key": uuid.uuid4().hex}
+                    api.post(path, json=said(lease["clip_id"]), headers=key).raise_for_status()
+
+    def open_round(
+        self, project_id: int, number: int, clips: Sequence[int], state: str = "annotating", overlap: int = 1
+    ) -> int:
+        """A round that waits for `overlap` answers to each clip, or had them all when `state` is finished."""
         now = utcnow()
         done = state == "finished"
         with self.db.write() as session:
@@ -81,7 +105,7 @@ class Stage:
                 seed=number,
                 batch_size=len(clips),
                 control_size=len(clips),
-                overlap=1,
+                overlap=overlap,
                 seconds_select=0.02,
                 created_at=now - timedelta(minutes=5),
                 finished_at=now if done else None,
@@ -90,15 +114,16 @@ class Stage:
             session.flush()
             for rank, clip in enumerate(clips):
                 session.add(Pick(round_id=opened.id, arm="strategy", clip_id=clip, rank=rank, score=0.0))
-                session.add(
+                session.add_all(
                     Assignment(
                         project_id=project_id,
                         round_id=opened.id,
                         clip_id=clip,
-                        slot=0,
-                        position=rank,
+                        slot=slot,
+                        position=slot * len(clips) + rank,
                         state="out" if done else "open",
                     )
+                    for slot in range(overlap)
                 )
             return opened.id
 
@@ -197,3 +222,69 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser
         browser.close()
+
+
+@dataclass
+class Visit:
+    """A browser that is signed in, and everything it complained about or asked elsewhere for."""
+
+    page: "Page"
+    context: "BrowserContext"
+    base: str
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    expected: str = r"^$"
+
+    def open(self, path: str) -> "Page":
+        self.page.goto(self.base + path)
+        return self.page
+
+    def start_labelling(self, project: int) -> "Page":
+        """The annotator's page with its first clip sounding."""
+        self.open(f"/projects/{project}/annotate")
+        self.start_sound()
+        return self.page
+
+    def start_sound(self) -> None:
+        """Give the gesture that a browser may want before it plays."""
+        asked = self.page.locator("[data-start]:visible")
+        asked.or_(self.page.locator(".playing")).wait_for()
+        if asked.count():
+            self.page.keyboard.press("Space")
+
+    def answer(self, *keys: str) -> None:
+        """Listen to some of the clip and press keys."""
+        self.page.wait_for_function(HEARD)
+        for key in keys:
+            self.page.keyboard.press(key)
+
+
+@pytest.fixture
+def enter(chromium: "Browser", stage: Stage) -> Iterator[Callable[..., Visit]]:
+    """Open a browser as a role, or with a token. At the end: no error, and no request to another origin."""
+    visits: list[Visit] = []
+
+    def opened(role: Role = Role.ANNOTATOR, token: str = "", **options: Any) -> Visit:
+        context = chromium.new_context(**options)
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_cookies([{"name": "afterloop_token", "value": token or stage.tokens[role], "url": stage.url}])
+        visit = Visit(context.new_page(), context, stage.url)
+        page = visit.page
+        page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on(
+            "request", lambda request: visit.foreign.append(request.url) if _leaves(request.url, stage.url) else None
+        )
+        visits.append(visit)
+        return visit
+
+    yield opened
+    for visit in visits:
+        visit.context.close()
+        assert visit.foreign == []
+        assert [text for text in visit.complaints if not re.search(visit.expected, text)] == []
+
+
+def _leaves(url: str, base: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme not in ("blob", "data") and parts.netloc != urlsplit(base).netloc

@@ -1,12 +1,9 @@
 """The pages in Chromium, as annotators, operators and readers use them."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select, update
@@ -14,9 +11,9 @@ from sqlalchemy import select, update
 from app.models import Annotation, Assignment, Role
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
-    from tests.journey.conftest import Stage
+    from tests.journey.conftest import Stage, Visit
 
 PATIENCE_MS = 15_000
 QUICK_MS = 150
@@ -25,72 +22,7 @@ SOUNDS = "() => performance.getEntriesByName('answer-to-sound').map((entry) => e
 ANNOTATOR = 2  # accounts are made in order of role
 
 
-@dataclass
-class Visit:
-    """A browser that is signed in, and everything it complained about or asked elsewhere for."""
-
-    page: "Page"
-    context: "BrowserContext"
-    base: str
-    complaints: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    expected: str = r"^$"
-
-    def open(self, path: str) -> "Page":
-        self.page.goto(self.base + path)
-        return self.page
-
-    def start_labelling(self, project: int) -> "Page":
-        """The annotator's page with its first clip sounding."""
-        self.open(f"/projects/{project}/annotate")
-        self.start_sound()
-        return self.page
-
-    def start_sound(self) -> None:
-        """Give the gesture that a browser may want before it plays."""
-        asked = self.page.locator("[data-start]:visible")
-        asked.or_(self.page.locator(".playing")).wait_for()
-        if asked.count():
-            self.page.keyboard.press("Space")
-
-    def answer(self, key: str) -> None:
-        """Listen to some of the clip and press a key."""
-        self.page.wait_for_function(HEARD)
-        self.page.keyboard.press(key)
-
-
-Enter = Callable[..., Visit]
-
-
-@pytest.fixture
-def enter(chromium: "Browser", stage: "Stage") -> Iterator[Enter]:
-    """Open a browser as a role. At the end: no console error, no uncaught error, no request to another origin."""
-    visits: list[Visit] = []
-
-    def opened(role: Role = Role.ANNOTATOR, **options: Any) -> Visit:
-        context = chromium.new_context(**options)
-        context.set_default_timeout(PATIENCE_MS)
-        context.add_cookies([{"name": "afterloop_token", "value": stage.tokens[role], "url": stage.url}])
-        visit = Visit(context.new_page(), context, stage.url)
-        page = visit.page
-        page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        page.on(
-            "request", lambda request: visit.foreign.append(request.url) if _leaves(request.url, stage.url) else None
-        )
-        visits.append(visit)
-        return visit
-
-    yield opened
-    for visit in visits:
-        visit.context.close()
-        assert visit.foreign == []
-        assert [text for text in visit.complaints if not re.search(visit.expected, text)] == []
-
-
-def _leaves(url: str, base: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme not in ("blob", "data") and parts.netloc != urlsplit(base).netloc
+Enter = Callable[..., "Visit"]
 
 
 def _holds(n: int, project: int) -> str:
@@ -103,7 +35,7 @@ def _rows(stage: "Stage", project: int) -> list[Annotation]:
         return list(session.scalars(select(Annotation).where(Annotation.project_id == project).order_by(Annotation.id)))
 
 
-def _until_rows(visit: Visit, stage: "Stage", project: int, n: int) -> list[Annotation]:
+def _until_rows(visit: "Visit", stage: "Stage", project: int, n: int) -> list[Annotation]:
     """The project's annotations once there are n, or what there is when patience ends."""
     for _ in range(PATIENCE_MS // 100):
         rows = _rows(stage, project)
@@ -194,7 +126,7 @@ def _crash(page: "Page") -> None:
     page.close()
 
 
-def _answer_two_offline(visit: Visit, project: int) -> "Page":
+def _answer_two_offline(visit: "Visit", project: int) -> "Page":
     visit.expected = "ERR_INTERNET_DISCONNECTED"
     page = visit.start_labelling(project)
     page.wait_for_function(_holds(4, project))
@@ -335,13 +267,15 @@ def test_the_dashboard_shows_curve_and_table_and_a_new_point_without_a_reload(
     page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()
     assert page.locator(".js-plotly-plot .legendtext").all_text_contents() == ["strategy", "random control"]
     row = page.locator("[data-rounds] tr").first
-    assert row.inner_text().split("\t") == [
-        "1", "finished", "coverage then margin", "40", "1.3", "61.0 [56.0–66.0]", "57.0 [52.0–62.0]", "3.4 s", "",
+    cells = row.inner_text().split("\t")
+    assert cells[:-2] == [
+        "1", "finished", "coverage then margin", "40", "1.3", "61.0 [56.0–66.0]", "57.0 [52.0–62.0]", "3.4 s",
     ]  # fmt: skip
+    assert row.get_by_role("link").get_attribute("href") == f"/checkpoints/{cells[-2]}"
     assert page.get_by_role("button", name="Start round").count() == 0
     later = stage.open_round(project, 2, clips[6:], "finished")
     stage.add_point(project, later, "strategy", 60, 0.755, 0.04)
-    page.locator("[data-uar]").get_by_text("75.5").wait_for()
+    page.locator("[data-figure]").get_by_text("75.5").wait_for()
     assert page.locator("[data-rounds] tr").count() == 3
 
 

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from app.models import Role
+from app.web import assets
+from app.web.answering import CLASS_KEYS, UNCLEAR_KEY
 from app.web.pages import local_path
-from app.web.routes import CLASS_KEYS
 
 if TYPE_CHECKING:
     from tests.journey.conftest import Stage
@@ -38,6 +39,13 @@ def test_an_address_that_names_nothing_is_a_page_of_its_own(stage: "Stage", path
     reply = _ask(stage, path, Role.VIEWER)
     assert reply.status_code == 404
     assert "Traceback" not in reply.text
+
+
+def test_the_skip_dialog_says_what_becomes_of_the_clip(stage: "Stage") -> None:
+    project, _ = stage.make_project("skips", [], annotating={"skips": {"unsure": "later"}})
+    page = _ask(stage, f"/projects/{project}/annotate", Role.ANNOTATOR).text
+    assert "I cannot tell<small>it comes back to you later</small>" in page
+    assert "The audio is broken<small>nobody is asked again</small>" in page
 
 
 def test_pages_let_the_browser_run_only_this_origins_scripts(stage: "Stage") -> None:
@@ -69,9 +77,49 @@ def test_signing_in_leads_to_a_local_path_with_its_query() -> None:
     assert local_path("/projects/3/annotate?x=1") == "/projects/3/annotate?x=1"
 
 
-def test_no_class_key_is_a_command_of_the_page() -> None:
-    assert len(set(CLASS_KEYS)) == len(CLASS_KEYS)
-    assert not set(CLASS_KEYS) & set("rscz?[] ")
+def test_no_class_key_is_a_command_of_any_page() -> None:
+    commands = set(re.findall(r'^  "?(.)"?: ', assets.files()["keys.js"].read_text(), flags=re.M))
+    commands |= set(re.findall(r'data-decision="\w+" data-key="(.)"', _template("disputes.html")))
+    commands |= set(re.findall(r'^  "?(.)"?: \(\)', assets.files()["disputes.js"].read_text(), flags=re.M))
+    assert {"r", "s", "z", "[", "x", "l", "n"} <= commands
+    keys = CLASS_KEYS + UNCLEAR_KEY
+    assert len(set(keys)) == len(keys)
+    assert not set(keys) & commands
+
+
+def _template(name: str) -> str:
+    return (assets.FOLDER.parent / "templates" / name).read_text()
+
+
+@pytest.mark.parametrize("page", ["annotate", "history", "disputes", "agreement", "dashboard"])
+def test_a_page_names_every_module_of_its_script_to_the_browser(page: str) -> None:
+    needed, unread = set(), {f"{page}.js"}
+    while unread:
+        source = assets.files()[unread.pop()].read_text()
+        found = set(re.findall(r'from "\./([^"]+)"', source))
+        unread |= found - needed
+        needed |= found
+    assert set(assets.modules_of(f"{page}.js")) == needed
+
+
+@pytest.mark.parametrize(
+    ("page", "least"),
+    [
+        ("annotate", Role.ANNOTATOR),
+        ("history", Role.ANNOTATOR),
+        ("disputes", Role.OPERATOR),
+        ("agreement", Role.OPERATOR),
+    ],
+)
+def test_a_page_of_the_annotators_room_opens_for_its_role_and_for_nobody_below(
+    stage: "Stage", page: str, least: Role
+) -> None:
+    project, _ = stage.make_project(f"the room, {page}", [])
+    for role in Role:
+        reply = _ask(stage, f"/projects/{project}/{page}", role)
+        assert (reply.status_code == 200) is (list(Role).index(role) >= list(Role).index(least)), role
+        assert "text/html" in reply.headers["content-type"]
+    assert _ask(stage, f"/projects/{project}/{page}").status_code == 303
 
 
 def test_the_pages_find_plotlys_script_without_importing_plotly() -> None:

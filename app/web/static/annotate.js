@@ -2,19 +2,24 @@
  * The annotator's page: listen, answer, and the next clip is already sounding.
  *
  * An answer goes into the outbox, the next clip (held and loaded beforehand) plays at once, and the network follows
- * when it can. This file only joins the parts: leases, outbox, player, waveform, keys and view.
+ * when it can. This file only joins the parts: leases, answer, outbox, undo, listening, keys and view.
  */
 
+import { Answer } from "./answer.js";
 import { Unreachable } from "./api.js";
+import { bodyOf } from "./body.js";
 import { askComment, askReason, showHelp } from "./dialogs.js";
+import { Drafts } from "./drafts.js";
+import { Guide } from "./guide.js";
 import { listen } from "./keys.js";
 import { Leases } from "./leases.js";
-import { GRACE_MS, Outbox } from "./outbox.js";
-import { Player } from "./player.js";
+import { Listening } from "./listening.js";
+import { Outbox } from "./outbox.js";
 import { present } from "./presence.js";
 import { Tally } from "./tally.js";
+import { Undo } from "./undo.js";
 import * as view from "./view.js";
-import { Waveform } from "./waveform.js";
+import { aboutLink, open, whyNothing } from "./waiting.js";
 
 const RETRY_MS = 2_500;
 /** Nobody hears an emotion sooner: a press before this is a slip of the finger on the previous clip. */
@@ -26,58 +31,57 @@ const dialogs = Object.fromEntries([...document.querySelectorAll("dialog")].map(
 /** @type {import("./leases.js").Lease | null} the clip on the page */
 let shown = null;
 let shownAt = 0;
-/** @type {{lease: import("./leases.js").Lease, label: string} | null} what can still be taken back */
-let last = null;
 let retry = 0;
+/** @type {"open" | "passed" | "failed" | null} how this annotator's qualification stands, where there is one */
+let qualification = null;
 
+const drafts = new Drafts(config.account, config.project);
 const outbox = new Outbox(config.account, { sent, refused, changed: connectionChanged });
 const tally = new Tally(config.project, config.account, () => waitingHere().length);
-const leases = new Leases(config.project, config.account, config.leaseS, { lost });
-const player = new Player({
-  started,
-  stopped: () => view.playing(false),
-  moved,
-  blocked: () => view.askForGesture(true),
-});
-const waveform = new Waveform(document.querySelector("[data-wave]"), (fraction) => {
-  player.seekTo(fraction * player.durationS);
-  player.play();
-});
+const leases = new Leases(config.project, config.account, config.leaseS, { lost, told });
+const undo = new Undo(config.project, { outbox, leases, drafts });
+const listening = new Listening({ started, context: reload });
+const { player } = listening;
+const guide = new Guide(document.querySelector("[data-guide]"), `afterloop.guide.${config.project}`);
+const answer = new Answer(
+  config.scheme,
+  { classes: document.querySelector("[data-classes]"), scales: document.querySelector("[data-scales]") },
+  { changed: keepDraft, given: send },
+);
 
 const commands = {
   toggle: () => (leases.current ? player.toggle() : resume()),
-  replay: () => player.replay(),
-  back: () => player.back(1),
-  forward: () => player.back(-1),
-  slower: () => view.speed(player.changeSpeed(-1)),
-  faster: () => view.speed(player.changeSpeed(1)),
+  ...listening.commands,
   skip,
   comment: editComment,
-  takeBack,
+  undo: takeBack,
+  guide: read,
   help: () => showHelp(dialogs.help),
+  ...(!answer.quick && { send, previousPart: () => answer.move(-1), nextPart: () => answer.move(1) }),
 };
 
 async function begin() {
-  const buttons = [...document.querySelectorAll("[data-classes] [data-key]")];
-  listen(new Map(buttons.map(({ dataset }) => [dataset.key, dataset.label])), label, (name) => commands[name]());
+  listen(commands, (key) => answer.means(key) && heard(() => answer.key(key)));
   document.addEventListener("click", clicked);
   addEventListener("online", connectionChanged);
   addEventListener("offline", connectionChanged);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && comeBack());
-  rememberInstructions();
   tally.ask();
+  leases.contextS = listening.contextS;
+  const reading = guide.unread ? guide.open() : null;
   await outbox.send();
   await leases.restore(new Set(outbox.waiting().map(({ lease }) => lease)));
+  await reading;
   await next();
 }
 
 function clicked(event) {
-  const button = event.target.closest("[data-label], [data-do], [data-start], [data-resume]");
-  if (!button) return;
-  if (button.dataset.label) label(button.dataset.label);
-  else if (button.dataset.do) commands[button.dataset.do]();
+  const button = event.target.closest("[data-label], [data-unclear], [data-do], [data-start], [data-resume]");
+  if (!button || button.closest("dialog")) return;
+  if (button.dataset.do) commands[button.dataset.do]();
   else if ("start" in button.dataset) player.play();
-  else resume();
+  else if ("resume" in button.dataset) resume();
+  else heard(() => answer.press(button));
 }
 
 /** Show and play the current lease; claim more behind it, or wait for some. */
@@ -92,19 +96,16 @@ async function next() {
   view.show("clip");
   view.trouble("");
   view.askForGesture(false);
-  view.comment(lease.comment);
-  waveform.show(lease.peaks);
-  if (!lease.audio) {
-    player.load(null, lease.durationS);
-    view.clock(0, lease.durationS);
+  view.guess(lease.guess);
+  showDraft(drafts.read(lease.id));
+  if (!lease.sound) {
+    listening.expect(lease);
     await lease.loading;
     if (lease !== leases.current) return;
     if (lease.failure) return view.trouble(`This clip cannot be played: ${lease.failure}. Skip it with S.`);
   }
   shownAt = performance.now();
-  player.load(lease.audio, lease.durationS);
-  moved(0);
-  player.play();
+  listening.begin(lease);
 }
 
 /**
@@ -127,22 +128,21 @@ async function claim() {
 /** Nothing to label: say why, look again gently, and go on by itself if somebody is there. */
 async function wait(problem) {
   shown = null;
-  player.load(null, 0);
+  listening.end();
+  if (qualification === "open") outbox.flush(); // the last answer of the test opens the door
   if (problem === "unreachable") {
     view.showWaiting("Waiting for the connection", "Your answers are safe in this browser.");
   } else if (problem) view.showWaiting("That did not work", problem);
   else if (waitingHere().length) view.showWaiting("That was the last one for now", "Z takes it back.");
-  else view.showWaiting(...whyNothing(await tally.ask()));
+  else view.showWaiting(...whyNothing(await tally.ask(), qualification));
   clearTimeout(retry);
   retry = setTimeout(lookAgain, RETRY_MS);
 }
 
 async function lookAgain() {
   const progress = await tally.ask();
-  const round = progress?.round;
-  const open = round?.state === "annotating" && round.done + round.out < round.wanted;
-  if (open && !(present() && document.visibilityState === "visible")) {
-    view.showWaiting(`Round ${round.number} is open`, "Clips are waiting for you.", true);
+  if (open(progress) && !(present() && document.visibilityState === "visible")) {
+    view.showWaiting(`Round ${progress.round.number} is open`, "Clips are waiting for you.", true);
     retry = setTimeout(lookAgain, RETRY_MS);
   } else if (!leases.current) await next();
 }
@@ -156,105 +156,132 @@ function comeBack() {
   resume();
 }
 
-/** @returns {[string, string]} */
-function whyNothing(progress) {
-  const round = progress?.round;
-  const goesOn = "This page goes on by itself when there are clips.";
-  if (!round) return ["Nothing to label yet", `An operator has not started the first round. ${goesOn}`];
-  const name = `Round ${round.number}`;
-  switch (round.state) {
-    case "acquiring":
-      return ["Clips are being chosen", `${name} is about to open. ${goesOn}`];
-    case "annotating":
-      return ["Nothing to label now", `You answered all you can in this round; others hold the rest. ${goesOn}`];
-    case "fine_tuning":
-    case "evaluating":
-      return ["Nothing to label now", `${name} is complete and the model is learning from it. ${goesOn}`];
-    default:
-      return ["Nothing to label now", `${name} is ${round.state}. ${goesOn}`];
-  }
+/** Let somebody answer who has heard something; a press before that was meant for the clip before, and plays this. */
+function heard(act) {
+  if (!leases.current) return false;
+  const enough = player.sound && player.heardS >= Math.min(SOONEST_ANSWER_S, player.durationS / 2);
+  if (enough) return act();
+  player.play();
+  return true;
 }
 
-function label(name) {
+function keepDraft() {
   if (!leases.current) return;
-  if (!player.audio || player.heardS < Math.min(SOONEST_ANSWER_S, player.durationS / 2)) return player.play();
-  view.flash(name);
-  answer("annotation", { label: name }, name);
+  drafts.keep(leases.current.id, answer.draft);
+  view.missing(answer.missing);
+}
+
+function showDraft(draft) {
+  answer.show(draft);
+  view.missing(answer.missing);
+  view.comment(draft.comment);
+}
+
+function send() {
+  if (!leases.current) return;
+  if (!answer.complete) return view.announce(`Still to say: ${answer.missing.join(", ")}`);
+  view.flash(Object.keys(answer.draft.classes), answer.draft.unclear);
+  give("annotation", bodyOf(answer.draft, config.scheme), answer.said);
 }
 
 async function skip() {
   if (!leases.current) return;
   const lease = leases.current;
   const reason = await askReason(dialogs.skip);
-  if (reason && lease === leases.current) answer("skip", { reason }, "Skipped");
+  if (reason && lease === leases.current) give("skip", { reason }, "Skipped");
 }
 
 /** Keep the answer, play the next clip; the order is what makes it quick. */
-function answer(verb, body, said) {
+function give(verb, body, said) {
   performance.mark("answered");
   const seconds = Math.round(performance.now() - shownAt) / 1000;
   const lease = leases.shift();
-  if (lease.comment) body.comment = lease.comment;
-  outbox.add({ key: lease.key, lease: lease.id, project: config.project, verb, body: { ...body, seconds } });
-  last = { lease, label: said };
+  const { comment } = answer.draft;
+  const whole = { ...body, ...(comment && { comment }), seconds };
+  outbox.add({ key: lease.key, lease: lease.id, project: config.project, verb, body: whole });
+  undo.remember({ lease: lease.id, key: lease.key, clip: lease.clip, said, draft: answer.draft });
   next();
   tally.pace.tick();
   tally.paint();
-  view.lastAnswer(said, GRACE_MS);
+  view.lastAnswer(said);
   view.announce(`${said}. ${leases.current ? "Next clip." : ""}`);
 }
 
-function takeBack() {
-  if (!last) return;
-  if (!outbox.takeBack(last.lease.key)) return view.announce("Already sent: it cannot be taken back.");
-  leases.unshift(last.lease.id);
-  view.lastAnswer("");
-  view.announce(`${last.label} taken back. The clip again.`);
-  last = null;
-  next();
+async function takeBack() {
+  const { said, problem } = await undo.last();
+  view.lastAnswer(undo.said);
+  if (problem) return view.notice(problem);
+  tally.ask();
+  view.announce(`${said} taken back. The clip again.`);
+  await next();
 }
 
 async function editComment() {
   const lease = leases.current;
   if (!lease) return;
-  const text = await askComment(dialogs.comment, lease.comment);
-  if (text === null) return;
-  lease.comment = text;
-  leases.store();
-  if (lease === leases.current) view.comment(text);
+  const text = await askComment(dialogs.comment, answer.draft.comment);
+  if (text === null || lease !== leases.current) return;
+  answer.draft = { ...answer.draft, comment: text };
+  keepDraft();
+  view.comment(text);
+}
+
+async function read() {
+  if (!guide.dialog) return;
+  player.audio?.pause();
+  await guide.open();
+  if (leases.current?.sound) listening.begin(leases.current);
+}
+
+/** Hear the clips with another stretch of the recording around them. */
+async function reload(contextS) {
+  listening.end();
+  leases.withContext(contextS);
+  await leases.current?.loading;
+  if (leases.current?.sound) listening.begin(leases.current);
 }
 
 function started() {
-  view.playing(true);
-  view.askForGesture(false);
-  if (performance.getEntriesByName("answered").length) {
-    performance.measure("answer-to-sound", "answered");
-    performance.clearMarks("answered");
-  }
-}
-
-function moved(seconds) {
-  waveform.move(player.durationS ? Math.min(seconds / player.durationS, 1) : 0);
-  view.clock(Math.min(seconds, player.durationS), player.durationS);
+  if (!performance.getEntriesByName("answered").length) return;
+  performance.measure("answer-to-sound", "answered");
+  performance.clearMarks("answered");
 }
 
 /** The server has an answer. */
 function sent(entry) {
   leases.settle(entry.lease);
-  if (entry.project === config.project && entry.verb === "annotation") tally.accepted();
+  drafts.forget(entry.lease);
+  if (entry.project !== config.project) return;
+  if (entry.verb === "annotation") tally.accepted();
+  if (qualification === "open") resume();
 }
 
 /** The server will never take an answer: say so, and go on. */
 function refused(entry, problem) {
   leases.settle(entry.lease);
-  const what = entry.body.label ? `Your answer “${entry.body.label}”` : "A skip";
+  drafts.forget(entry.lease);
+  undo.forget(entry.key);
+  view.lastAnswer(undo.said);
+  const what = entry.body.label
+    ? `Your answer “${entry.body.label}”`
+    : entry.verb === "skip"
+      ? "A skip"
+      : "Your answer";
   const why = problem.status === 409 ? "the clip had gone to somebody else, or its round was closed" : problem.message;
   view.notice(`${what} was not counted: ${why}. Go on with the next clip.`);
 }
 
+/** The server said something besides the clips. */
+function told(answer) {
+  qualification = answer.qualification;
+  view.qualifying(qualification === "open");
+}
+
 /** The server gave a held clip to somebody else. */
 function lost(lease) {
+  drafts.forget(lease.id);
   if (lease !== shown) return claim();
+  listening.end();
   view.notice("The clip went to somebody else while you were away. Here is the next one.");
   return next();
 }
@@ -264,24 +291,8 @@ function waitingHere() {
 }
 
 function connectionChanged() {
-  const n = outbox.waiting().length;
-  const answers = n === 1 ? "1 answer is" : `${n} answers are`;
-  if (outbox.link === "signed-out") {
-    const href = `/login?next=${encodeURIComponent(location.pathname)}`;
-    view.banner(`You are signed out. ${answers} kept in this browser.`, { href, text: "Sign in to send them" });
-  } else if (!navigator.onLine || outbox.link === "unreachable") {
-    const kept = `${answers} kept in this browser and sent when it is back.`;
-    view.banner(`No connection. ${n ? kept : "You can go on with the clips already here."}`);
-  } else view.banner("");
+  view.banner(...aboutLink(outbox.link, outbox.waiting().length));
   tally.paint();
-}
-
-function rememberInstructions() {
-  const box = document.querySelector("[data-instructions]");
-  if (!box) return;
-  const key = `afterloop.instructions.${config.project}`;
-  box.open = localStorage.getItem(key) !== "closed";
-  box.addEventListener("toggle", () => localStorage.setItem(key, box.open ? "open" : "closed"));
 }
 
 begin();

@@ -51,12 +51,20 @@ export async function call(method, path, { body, key, keepalive = false } = {}) 
 /**
  * The bytes at an address of this origin.
  * @param {string} url
- * @returns {Promise<Blob>}
+ * @returns {Promise<{blob: Blob, headers: Headers}>}
  */
 export async function bytes(url) {
   const response = await reach(url, { method: "GET" });
   if (!response.ok) throw new Problem(response.status, parsed(await response.text()) ?? {});
-  return response.blob();
+  return { blob: await body(response), headers: response.headers };
+}
+
+async function body(response) {
+  try {
+    return await response.blob();
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
 }
 
 async function reach(url, options) {

@@ -8,13 +8,16 @@
 import { confirmed, notify, pressed } from "./actions.js";
 import { call, Problem } from "./api.js";
 import { draw } from "./chart.js";
-import { replace } from "./dom.js";
+import { el, replace } from "./dom.js";
+import { fairnessPanels, sentence } from "./fairness.js";
 import { JobList } from "./joblist.js";
+import { intervalOf, measuresOf } from "./measures.js";
 import { annotatorRow, jobPanel, nextStep, openRound, roundPanel } from "./panels.js";
 import { fill } from "./roundtable.js";
-import { count, minutes, percent } from "./words.js";
+import { count, minutes } from "./words.js";
 
 const EVERY_MS = 2_000;
+const TABLE_TOO = "The table of rounds has the same figures.";
 
 const config = JSON.parse(document.querySelector("main").dataset.config);
 const at = (name) => document.querySelector(`[data-${name}]`);
@@ -27,6 +30,10 @@ let rounds = [];
 let points = [];
 let checkpoints = [];
 let axis = "n_labels";
+const measures = measuresOf(config.scheme);
+let measure = measures[0];
+/** The project's fairness setting, which an operator may change while this page is open. */
+let fairness = null;
 
 const operator = config.operator && {
   promote: (id) => act(`/checkpoints/${id}/promote`, "This checkpoint answers predictions from now on."),
@@ -51,14 +58,16 @@ async function look() {
 }
 
 async function lookCloser() {
-  const [roundPage, curve, checkpointPage] = await Promise.all([
+  const [roundPage, curve, checkpointPage, project] = await Promise.all([
     call("GET", `${base}/rounds?limit=1000`),
     call("GET", `${base}/curve`),
     call("GET", `/checkpoints?project_id=${config.project}&limit=1000`),
+    call("GET", base),
   ]);
   rounds = roundPage.items;
   points = curve.points;
   checkpoints = checkpointPage.items;
+  fairness = project.fairness;
   paintCurve();
 }
 
@@ -70,7 +79,9 @@ function paint(progress, jobs) {
   const answered = progress.annotators.length > 0;
   at("annotators-empty").hidden = answered;
   at("annotators-head").hidden = !answered;
-  fill(at("rounds"), rounds, points, checkpoints, operator || null);
+  fill(at("rounds"), rounds, points, checkpoints, measure, operator || null);
+  paintWarnings();
+  paintFairness();
   at("rounds-table").hidden = rounds.length === 0;
   replace(at("empty"), points.length ? [] : nextStep(progress, config.name, config.operator));
   if (operator) paintButtons(openRound(progress));
@@ -79,13 +90,18 @@ function paint(progress, jobs) {
 function paintFigures(progress) {
   const ours = points.findLast(({ arm }) => arm === "strategy");
   const control = points.findLast((point) => point.arm === "control" && point.round_id === ours?.round_id);
-  at("uar").textContent = ours ? percent(ours.uar) : "–";
-  at("uar-interval").textContent = ours
-    ? `95 % interval ${percent(ours.uar_low)}–${percent(ours.uar_high)}`
+  const found = ours && measure.of(ours);
+  const beside = control && measure.of(control);
+  for (const name of document.querySelectorAll("[data-measure-name]")) name.textContent = measure.axis;
+  at("figure").textContent = found ? measure.text(found.value) : "–";
+  at("figure-interval").textContent = found
+    ? `95 % interval ${measure.text(found.low)}–${measure.text(found.high)}`
     : "after the first round";
-  const gain = ours && control ? 100 * (ours.uar - control.uar) : null;
-  at("gain").textContent = gain === null ? "–" : `${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(1)}`;
-  at("gain-note").textContent = gain === null ? "no control arm yet" : `points of UAR; control ${percent(control.uar)}`;
+  const gain = found && beside ? found.value - beside.value : null;
+  const size = gain === null ? "" : measure.text(Math.abs(gain));
+  at("gain").textContent = gain === null ? "–" : `${gain < 0 ? "−" : "+"}${size}`;
+  at("gain-note").textContent =
+    gain === null ? "no control arm yet" : `${measure.unit}; control ${measure.text(beside.value)}`;
   at("labels").textContent = progress.labelled.toLocaleString("en");
   at("labels-note").textContent =
     progress.budget === null
@@ -97,8 +113,43 @@ function paintFigures(progress) {
 }
 
 function paintCurve() {
-  at("curve").hidden = at("axes").hidden = points.length === 0;
-  if (points.length) draw(at("chart"), points, axis);
+  const drawn = points.filter((point) => measure.of(point));
+  at("curve").hidden = at("axes").hidden = drawn.length === 0;
+  at("measures").hidden = drawn.length === 0 || measures.length < 2;
+  at("chart").setAttribute("aria-label", `${measure.name} of the strategy and of the random control. ${TABLE_TOO}`);
+  if (drawn.length) draw(at("chart"), points, axis, measure);
+}
+
+/** What the newest round that ended warns of. */
+function paintWarnings() {
+  const warned = rounds.findLast(({ finished_at: ended }) => ended);
+  const sentences = warned?.warnings ?? [];
+  at("warnings").hidden = sentences.length === 0;
+  const title = el("h2", {}, `Round ${warned?.number}: ${count(sentences.length, "warning")}`);
+  replace(at("warnings"), [title, el("ul", {}, ...sentences.map((said) => el("li", {}, sentence(said))))]);
+}
+
+function paintFairness() {
+  const compared = ({ arm, figures }) => arm === "strategy" && Object.keys(figures.fairness ?? {}).length > 0;
+  const newest = points.findLast(compared);
+  at("fairness-card").hidden = !newest;
+  if (!newest) return;
+  at("fairness-round").textContent = `Round ${newest.round}, test speakers`;
+  const { fairness: groups, classes } = newest.figures;
+  replace(at("fairness"), fairnessPanels(groups, classes.names, fairness?.limit ?? null));
+}
+
+function paintMeasures() {
+  const choices = measures.map(({ key, name }) => {
+    const radio = el("input", { type: "radio", name: "measure", value: key, checked: key === measure.key });
+    radio.addEventListener("change", () => {
+      measure = measures.find((one) => one.key === key);
+      paintCurve();
+      look();
+    });
+    return el("label", {}, radio, ` ${name}`);
+  });
+  at("measures").append(...choices);
 }
 
 /** @param {object | null} open the open round */
@@ -136,6 +187,7 @@ async function press(button) {
 }
 
 pressed("[data-said]", press);
+paintMeasures();
 for (const radio of document.querySelectorAll("[name=axis]")) {
   radio.addEventListener("change", () => {
     axis = radio.value;

@@ -1,5 +1,5 @@
 /**
- * Keys of the annotator's page. Class keys come from the buttons the server rendered; these are the commands.
+ * Keys of the annotator's page. Keys of an answer belong to whoever asks for them; these are the commands.
  */
 
 const COMMANDS = {
@@ -9,31 +9,51 @@ const COMMANDS = {
   ArrowRight: "forward",
   "[": "slower",
   "]": "faster",
+  "-": "slower",
+  "+": "faster",
+  l: "loop",
+  n: "level",
+  v: "spectrogram",
+  x: "context",
   s: "skip",
   c: "comment",
-  z: "takeBack",
-  Backspace: "takeBack",
+  z: "undo",
+  Backspace: "undo",
+  i: "guide",
+  Enter: "send",
+  ArrowUp: "previousPart",
+  ArrowDown: "nextPart",
   "?": "help",
 };
+const NATIVE = {
+  radio: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
+  range: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
+};
+const REACHED_BY_TAB = "button:focus-visible, summary:focus-visible, a:focus-visible, input:focus-visible";
 
 /**
  * Call back with what a key press means. Presses inside dialogs and text fields, with Ctrl, Alt or Meta, and repeats of
- * a key that is held down mean nothing here. A button that was reached by Tab keeps its own Space and Enter.
- * @param {Map<string, string>} labels key → class name
- * @param {(label: string) => void} onLabel
- * @param {(command: string) => void} onCommand
+ * a key that is held down mean nothing here. What was reached by Tab keeps its own Space and Enter, and a scale its
+ * arrows.
+ * @param {Record<string, () => void>} commands by name; a key whose command is not among them means nothing
+ * @param {(key: string) => boolean} onAnswer whether the key answered something
  */
-export function listen(labels, onLabel, onCommand) {
+export function listen(commands, onAnswer) {
   document.addEventListener("keydown", (event) => {
-    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (document.querySelector("dialog[open]") || event.target.closest("input, textarea, select")) return;
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+    if (document.querySelector("dialog[open]") || keepsKeys(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (key === " " && event.target.matches("button:focus-visible, summary:focus-visible, a:focus-visible")) return;
-    const label = labels.get(key);
-    const command = COMMANDS[key];
-    if (!label && !command) return;
+    const command = commands[COMMANDS[key]];
+    if (command) command();
+    else if (COMMANDS[key] || !onAnswer(key)) return;
     event.preventDefault();
-    if (label) onLabel(label);
-    else onCommand(command);
   });
+}
+
+function keepsKeys({ target, key }) {
+  if (target.closest("dialog:not([open])")) return false; // just closed: the focus is about to leave it
+  if (key === " " || key === "Enter")
+    return target.matches(REACHED_BY_TAB) && !(key === "Enter" && target.matches("input"));
+  if (!target.matches("input, textarea, select")) return false;
+  return !(target.type in NATIVE) || NATIVE[target.type].includes(key);
 }

@@ -64,6 +64,12 @@ export class Outbox {
     return true;
   }
 
+  /** Send everything now: nobody wants to take it back any more. */
+  flush() {
+    for (const entry of this.waiting()) this.write({ ...entry, due: Math.min(entry.due, Date.now()) });
+    this.schedule(0);
+  }
+
   /** Try again now, whatever the back-off says. */
   hurry() {
     this.retryMs = FIRST_RETRY_MS;

@@ -2,43 +2,62 @@
  * Plays the current clip. Each clip brings its own, already loaded audio element, so the next one sounds at once.
  */
 
-export const SPEEDS = [0.75, 1, 1.25, 1.5];
+import { loudness, route } from "./outlet.js";
+
+export const SPEEDS = [0.75, 1, 1.25, 1.5, 1.75, 2];
 
 export class Player {
   /** @param {{started: () => void, stopped: () => void, moved: (seconds: number) => void, blocked: () => void}} on */
   constructor(on) {
     this.on = on;
-    /** @type {HTMLAudioElement | null} */
-    this.audio = null;
-    this.durationS = 0;
+    /** @type {import("./sound.js").Sound | null} */
+    this.sound = null;
     this.speed = 1;
+    this.looping = false;
+    this.levelled = true;
     /** Seconds of the current clip that have sounded. */
     this.heardS = 0;
     this.frame = 0;
     this.handlers = { playing: () => this.follow(), pause: () => on.stopped(), ended: () => on.stopped() };
   }
 
-  /** Put a clip in, at its beginning. @param {HTMLAudioElement | null} audio @param {number} durationS */
-  load(audio, durationS) {
+  /** @returns {HTMLAudioElement | null} */
+  get audio() {
+    return this.sound?.audio ?? null;
+  }
+
+  get durationS() {
+    return this.sound?.durationS ?? 0;
+  }
+
+  get playing() {
+    return Boolean(this.audio && !this.audio.paused && !this.audio.ended);
+  }
+
+  /** Put a clip in, at its beginning. @param {import("./sound.js").Sound | null} sound */
+  load(sound) {
     this.unload();
-    this.audio = audio;
-    this.durationS = durationS;
+    this.sound = sound;
     this.heardS = 0;
-    if (!audio) return;
+    if (!sound) return;
+    const { audio } = sound;
     for (const [event, handler] of Object.entries(this.handlers)) audio.addEventListener(event, handler);
     audio.playbackRate = this.speed;
+    audio.loop = this.looping;
     if (audio.currentTime > 0) audio.currentTime = 0;
+    this.enter();
+  }
+
+  /** Make this clip the one whose loudness counts. */
+  enter() {
+    if (this.audio) route(this.audio, this.gain);
   }
 
   unload() {
     if (!this.audio) return;
     for (const [event, handler] of Object.entries(this.handlers)) this.audio.removeEventListener(event, handler);
     this.audio.pause();
-    this.audio = null;
-  }
-
-  get playing() {
-    return Boolean(this.audio && !this.audio.paused && !this.audio.ended);
+    this.sound = null;
   }
 
   async play() {
@@ -74,12 +93,33 @@ export class Player {
     this.on.moved(this.audio.currentTime);
   }
 
+  /** @param {number} factor one of SPEEDS; the pitch stays */
+  setSpeed(factor) {
+    this.speed = SPEEDS.includes(factor) ? factor : 1;
+    if (this.audio) this.audio.playbackRate = this.speed;
+  }
+
   /** Step through the speeds. @param {1 | -1} step @returns {number} the speed now */
   changeSpeed(step) {
     const at = SPEEDS.indexOf(this.speed) + step;
-    this.speed = SPEEDS[Math.min(Math.max(at, 0), SPEEDS.length - 1)];
-    if (this.audio) this.audio.playbackRate = this.speed;
+    this.setSpeed(SPEEDS[Math.min(Math.max(at, 0), SPEEDS.length - 1)]);
     return this.speed;
+  }
+
+  /** @param {boolean} looping whether the clip begins again when it ends */
+  loop(looping) {
+    this.looping = looping;
+    if (this.audio) this.audio.loop = looping;
+  }
+
+  /** @param {boolean} levelled whether clips are made equally loud */
+  level(levelled) {
+    this.levelled = levelled;
+    loudness(this.gain);
+  }
+
+  get gain() {
+    return this.levelled && this.sound ? this.sound.gain : 1;
   }
 
   /** Report the position once a frame while the clip sounds. */

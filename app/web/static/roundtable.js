@@ -3,7 +3,8 @@
  */
 
 import { el, replace } from "./dom.js";
-import { interval, minutes, percent, plain, seconds, strategyName } from "./words.js";
+import { intervalOf } from "./measures.js";
+import { count, minutes, plain, seconds, strategyName } from "./words.js";
 
 const NONE = "–";
 
@@ -12,9 +13,10 @@ const NONE = "–";
  * @param {object[]} rounds of GET …/rounds
  * @param {object[]} points of GET …/curve
  * @param {object[]} checkpoints of GET /checkpoints
+ * @param {import("./measures.js").Measure} measure
  * @param {{promote: (checkpoint: number) => void, retry: (round: number) => void} | null} operator
  */
-export function fill(body, rounds, points, checkpoints, operator) {
+export function fill(body, rounds, points, checkpoints, measure, operator) {
   const rows = rounds.toReversed().map((round) => {
     const ours = points.find((point) => point.round_id === round.id && point.arm === "strategy");
     const control = points.find((point) => point.round_id === round.id && point.arm === "control");
@@ -26,18 +28,36 @@ export function fill(body, rounds, points, checkpoints, operator) {
       el("td", { class: "strategy" }, strategyName(round.strategy)),
       el("td", { class: "figure" }, ours ? ours.n_labels : NONE),
       el("td", { class: "figure" }, ours ? minutes(ours.minutes) : NONE),
-      el("td", { class: "figure" }, ours ? el("span", {}, el("b", {}, percent(ours.uar)), " ", interval(ours)) : NONE),
-      el("td", { class: "figure" }, control ? `${percent(control.uar)} ${interval(control)}` : NONE),
+      el("td", { class: "figure" }, figure(ours, measure, true)),
+      el("td", { class: "figure" }, figure(control, measure, false)),
       el("td", { class: "figure" }, took(ours, control)),
+      el("td", { class: "figure" }, checkpointLink(ours)),
       el("td", { class: "act" }, action(round, ours, checkpoints, operator)),
     );
   });
   replace(body, rows);
 }
 
+function figure(point, measure, bold) {
+  const found = point && measure.of(point);
+  if (!found) return NONE;
+  const value = measure.text(found.value);
+  return el("span", {}, bold ? el("b", {}, value) : value, " ", intervalOf(measure, found));
+}
+
+function checkpointLink(point) {
+  if (!point) return NONE;
+  const id = point.checkpoint_id;
+  const label = `Checkpoint ${id}: figures and recipe`;
+  return el("a", { class: "checkpoint-link", href: `/checkpoints/${id}`, "aria-label": label }, id);
+}
+
 function state(round) {
   const pill = el("span", { class: `pill ${round.state}` }, plain(round.state));
-  return round.error ? el("span", {}, pill, " ", el("span", { class: "why" }, round.error)) : pill;
+  const n = round.warnings.length;
+  const warned = n ? el("span", { class: "pill over" }, count(n, "warning")) : null;
+  const why = round.error ? el("span", { class: "why" }, round.error) : null;
+  return el("span", {}, ...[pill, warned, why].filter(Boolean).flatMap((part) => [part, " "]));
 }
 
 function took(...points) {

@@ -14,7 +14,11 @@ const parts = {
   trouble: find("trouble"),
   clock: find("clock"),
   speed: find("speed"),
+  guess: find("guess"),
+  missing: find("missing"),
+  qualifying: find("qualifying"),
   last: find("last"),
+  lastWaiting: find("last-waiting"),
   lastLabel: find("last-label"),
   comment: find("comment-label"),
   round: find("round"),
@@ -30,7 +34,6 @@ const parts = {
 
 const NOTICE_MS = 10_000;
 
-let lastTimer = 0;
 let noticeTimer = 0;
 
 /** Show the clip, or the reason there is none. @param {"clip" | "waiting"} view */
@@ -94,10 +97,24 @@ export function clock(at, duration) {
   parts.clock.textContent = `${at.toFixed(1)} / ${duration.toFixed(1)} s`;
 }
 
+/** Show what was chosen for a moment. @param {string[]} labels @param {boolean} unclear */
+export function flash(labels, unclear) {
+  const chosen = ({ dataset }) => (dataset.label === undefined ? unclear : labels.includes(dataset.label));
+  for (const button of [...document.querySelectorAll(".class")].filter(chosen)) {
+    button.classList.add("flashed");
+    setTimeout(() => button.classList.remove("flashed"), 180);
+  }
+}
+
 /** @param {number} factor */
 export function speed(factor) {
-  parts.speed.hidden = factor === 1;
   parts.speed.textContent = `${factor} ×`;
+  parts.speed.classList.toggle("changed", factor !== 1);
+}
+
+/** @param {string} command a button that is on or off @param {boolean} on */
+export function pressed(command, on) {
+  document.querySelector(`[data-do=${command}]`)?.setAttribute("aria-pressed", String(on));
 }
 
 /** @param {string} text */
@@ -105,19 +122,30 @@ export function comment(text) {
   parts.comment.textContent = text ? `“${text}”` : "Comment";
 }
 
-/** Show a class as chosen for a moment. @param {string} label */
-export function flash(label) {
-  const button = [...document.querySelectorAll(".class")].find((candidate) => candidate.dataset.label === label);
-  button?.classList.add("chosen");
-  setTimeout(() => button?.classList.remove("chosen"), 180);
+/** What the model hears, where the project shows it. @param {{label: string, probability: number} | null} guess */
+export function guess(guess) {
+  if (!parts.guess) return;
+  parts.guess.hidden = !guess;
+  if (!guess) return;
+  const label = Object.assign(document.createElement("b"), { textContent: guess.label });
+  parts.guess.replaceChildren("The model hears ", label, `, ${Math.round(100 * guess.probability)} % sure`);
 }
 
-/** Offer to take the last answer back, for as long as that works. @param {string} label or "" @param {number} forMs */
-export function lastAnswer(label, forMs = 0) {
-  clearTimeout(lastTimer);
+/** What an answer still lacks. @param {string[]} names */
+export function missing(names) {
+  parts.missing.textContent = names.length ? `Still to say: ${names.join(", ")}` : "";
+}
+
+/** Say that the clips are those that open the door. @param {boolean} qualifying */
+export function qualifying(qualifying) {
+  parts.qualifying.hidden = !qualifying;
+}
+
+/** Offer to undo the last answer. @param {string} label or "" */
+export function lastAnswer(label) {
   parts.last.hidden = !label;
+  parts.lastWaiting.hidden = !label;
   parts.lastLabel.textContent = label;
-  if (label) lastTimer = setTimeout(() => (parts.last.hidden = true), forMs);
 }
 
 /**

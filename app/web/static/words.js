@@ -5,8 +5,8 @@
 /** @param {number} share 0–1 @returns {string} per cent with one decimal, without the sign */
 export const percent = (share) => (100 * share).toFixed(1);
 
-/** @param {{uar_low: number, uar_high: number}} point @returns {string} "[66.2–75.0]" */
-export const interval = (point) => `[${percent(point.uar_low)}–${percent(point.uar_high)}]`;
+/** @param {number} figure @returns {string} two decimals, with a real minus and never "−0.00" */
+export const hundredths = (figure) => (Math.round(100 * figure) / 100 || 0).toFixed(2).replace("-", "−");
 
 /** @param {string} name an identifier of the API @returns {string} "fine-tuning", "coverage then margin" */
 export const plain = (name) => name.replace("fine_tun", "fine-tun").replaceAll("_", " ");
