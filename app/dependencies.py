@@ -16,6 +16,7 @@ from app.errors import ForbiddenError, UnauthorizedError
 from app.models import Role
 from app.settings import Settings
 from app.storage import Storage
+from app.writer import Writer
 
 TOKEN_COOKIE = "afterloop_token"
 _bearer = HTTPBearer(auto_error=False, description="The token shown when the account was made.")
@@ -46,15 +47,22 @@ async def get_tokens(request: Request) -> TokenCache:
     return tokens
 
 
+async def get_writer(request: Request) -> Writer:
+    """The process's writer."""
+    writer: Writer = request.app.state.writer
+    return writer
+
+
 RowId = Annotated[int, Path(ge=1, le=2_147_483_647, description="The row's id.")]
 DbDep = Annotated[Database, Depends(get_database)]
 StorageDep = Annotated[Storage, Depends(get_storage)]
 SettingsDep = Annotated[Settings, Depends(get_app_settings)]
 TokensDep = Annotated[TokenCache, Depends(get_tokens)]
+WriterDep = Annotated[Writer, Depends(get_writer)]
 
 
 async def get_caller(
-    tokens: TokensDep,
+    request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     cookie: Annotated[str | None, Security(_cookie)],
 ) -> Caller:
@@ -62,6 +70,7 @@ async def get_caller(
     token = bearer.credentials if bearer is not None else cookie
     if not token:
         raise UnauthorizedError("send a token: `Authorization: Bearer <token>`")
+    tokens = await get_tokens(request)
     caller = tokens.remembered(token) or await run_in_threadpool(tokens.look_up, token)
     if caller is None:
         raise UnauthorizedError("nobody holds this token, or it was revoked: ask an admin for another")

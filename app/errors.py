@@ -84,6 +84,7 @@ _WHEN = {
     413: ("too_large", "The body is over the limit."),
     416: ("range_not_satisfiable", "The range lies outside the audio."),
     422: ("malformed", "A field is malformed, or cannot work; the detail names it."),
+    502: ("label_studio", "Label Studio does not answer, or refuses; the detail says what it said."),
     503: ("not_ready", "Not ready; the detail says what is missing."),
     507: ("storage_failed", "The disk is full, or cannot be written."),
 }

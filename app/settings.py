@@ -23,7 +23,21 @@ class Settings(BaseSettings):
     import_root: Path | None = Field(
         default=None, description="Folder below which the API may import manifests; unset refuses imports by path."
     )
+    webhook_timeout_s: float = Field(default=10, gt=0, description="Seconds a webhook has to answer.")
+    webhook_attempts: int = Field(default=12, ge=1, description="Tries before a delivery is given up.")
+    webhook_backoff_s: float = Field(
+        default=5, gt=0, description="Seconds until the second try; every failure doubles them, up to an hour."
+    )
+    webhook_lease_s: float | None = Field(
+        default=None, gt=0, description="Seconds a courier keeps what it claimed; unset fits the timeout."
+    )
+    webhook_allow_private: bool = Field(
+        default=False, description="Whether webhooks and Label Studio may be on a private network."
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="What is logged.")
+    gpu: str = Field(
+        default="auto", pattern="^(auto|yes|no)$", description="Whether workers have a GPU; auto: as this machine does."
+    )
     executor: str = Field(default="local", pattern="^local$", description="Where heavy work runs.")
 
     @property

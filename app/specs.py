@@ -1,37 +1,49 @@
 """Schemes, recipes and strategies as JSON: what requests carry and rows store, and back to the science's own types."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import to_jsonable_python
 
-from al_core.peft.specs import Method
-from al_core.recipe import Recipe
-from al_core.scheme import Scheme
+from al_core.recipe import Recipe, RecipeError, recipe_from_dict
+from al_core.scheme import Dimension, Scheme, SchemeError
 from al_core.strategies.specs import Modal, Strategy, StrategyError, parse_strategy
 from tapt.recipe import TaptRecipe
 
-_METHOD: TypeAdapter[Method] = TypeAdapter(
-    Annotated[Method, Field(discriminator="kind")], config=ConfigDict(extra="forbid", allow_inf_nan=False)
-)
 _IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
-def _method_by_kind(value: Any) -> Any:
-    """Read `method` by its kind first: the error then names the field of that method, not of every method."""
-    if not isinstance(value, dict) or not isinstance(value.get("method"), dict):
+def _recipe_by_name(value: Any) -> Any:
+    """Read a recipe with the science's own reader: it tells methods apart by their kind and names the field."""
+    if not isinstance(value, dict):
         return value
-    try:
-        return value | {"method": _METHOD.validate_python(value["method"])}
-    except ValidationError as error:
-        raise ValueError("; ".join(_sentence("recipe.method", dict(each)) for each in error.errors())) from None
+    for where, number in _numbers("recipe", value):
+        if not math.isfinite(number):
+            raise RecipeError(f"{where} is {number}: it must be a finite number")
+    return recipe_from_dict(value)
 
 
-def _sentence(prefix: str, error: dict[str, Any]) -> str:
-    return f"{'.'.join([prefix, *map(str, error['loc'])])}: {error['msg']}"
+def _numbers(where: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, float):
+        yield where, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _numbers(f"{where}.{name}", inner)
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _numbers(f"{where}.{i}", inner)
+
+
+def _dimension_with_range(value: Any) -> Any:
+    missing = [end for end in ("low", "high") if isinstance(value, dict) and value.get(end) is None]
+    if missing:
+        name = value.get("name", "")
+        raise SchemeError(f"dimension {name!r} has no {' and no '.join(missing)}: give the range of its scale")
+    return value
 
 
 def _strategy_by_name(value: Any) -> Any:
@@ -43,14 +55,14 @@ def _strategy_by_name(value: Any) -> Any:
     return value
 
 
-RecipeField = Annotated[Recipe, BeforeValidator(_method_by_kind)]
+RecipeField = Annotated[Recipe, BeforeValidator(_recipe_by_name)]
+DimensionField = Annotated[Dimension, BeforeValidator(_dimension_with_range)]
 StrategyField = Annotated[
     Annotated[Strategy, Field(discriminator="kind")],
     BeforeValidator(_strategy_by_name, json_schema_input_type=str | Strategy),
 ]
 
 _SCHEME: TypeAdapter[Scheme] = TypeAdapter(Scheme)
-_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 _TAPT_RECIPE: TypeAdapter[TaptRecipe] = TypeAdapter(TaptRecipe)
 _STRATEGY: TypeAdapter[Strategy] = TypeAdapter(StrategyField)
 
@@ -62,7 +74,7 @@ def read_scheme(stored: Mapping[str, Any]) -> Scheme:
 
 def read_recipe(stored: Mapping[str, Any]) -> Recipe:
     """The recipe of a stored row."""
-    return _RECIPE.validate_python(stored)
+    return recipe_from_dict(stored)
 
 
 def read_tapt_recipe(stored: Mapping[str, Any]) -> TaptRecipe:

@@ -15,6 +15,7 @@ from app.jobs.executor import Executor
 from app.jobs.local import LocalExecutor
 from app.jobs.queue import Claim, LeaseLostError, Pulse
 from app.settings import Settings
+from app.webhooks.courier import Courier
 
 log = logging.getLogger(__name__)
 LONGEST_BEAT_S = 2.0  # a cancellation is noticed at the next beat
@@ -32,12 +33,13 @@ class Worker:
         """Work until `stop` is set; a job that is running then is handed back to the next worker."""
         database, executor = Database(self._settings.url), self._open_executor(self._settings)
         try:
-            while not stop.is_set():
-                claim = self._claim(database)
-                if claim is None:
-                    stop.wait(self._settings.poll_s)
-                else:
-                    self._see_through(database, executor, claim, stop)
+            with Courier(self._settings).running():  # webhooks do not wait for long jobs
+                while not stop.is_set():
+                    claim = self._claim(database)
+                    if claim is None:
+                        stop.wait(self._settings.poll_s)
+                    else:
+                        self._see_through(database, executor, claim, stop)
         finally:
             executor.close()
             database.dispose()

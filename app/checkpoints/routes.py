@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.checkpoints import service
-from app.checkpoints.schemas import CheckpointOut
+from app.checkpoints.schemas import CheckpointDetail, CheckpointOut, EvaluationRequest
 from app.db import utcnow
 from app.dependencies import DbDep, Operator, RowId, Viewer
 from app.errors import problems
+from app.jobs.schemas import JobOut
 from app.paging import After, Limit, Page
 
 router = APIRouter(tags=["checkpoints"], responses=problems(401, 403, 404, 422))
@@ -26,10 +27,11 @@ def list_checkpoints(
 
 
 @router.get("/checkpoints/{checkpoint_id}", summary="Read a checkpoint")
-def get_checkpoint(checkpoint_id: RowId, db: DbDep, caller: Viewer) -> CheckpointOut:
-    """One checkpoint with its recipe and what training reported."""
+def get_checkpoint(checkpoint_id: RowId, db: DbDep, caller: Viewer) -> CheckpointDetail:
+    """One checkpoint with its recipe, what training reported, and its figures on the test split."""
     with db.read() as session:
-        return CheckpointOut.model_validate(service.get_checkpoint(session, checkpoint_id))
+        found = CheckpointOut.model_validate(service.get_checkpoint(session, checkpoint_id))
+        return CheckpointDetail(**found.model_dump(), figures=service.figures_of(session, checkpoint_id))
 
 
 @router.post("/checkpoints/{checkpoint_id}/promote", summary="Put a checkpoint to use")
@@ -37,3 +39,19 @@ def promote_checkpoint(checkpoint_id: RowId, db: DbDep, caller: Operator) -> Che
     """A classifier answers predictions from now on; an adapted encoder serves all later rounds."""
     with db.write() as session:
         return CheckpointOut.model_validate(service.promote(session, checkpoint_id, now=utcnow()))
+
+
+@router.post(
+    "/checkpoints/{checkpoint_id}/evaluations",
+    status_code=202,
+    summary="Examine a checkpoint",
+    responses=problems(409),
+)
+def examine_checkpoint(checkpoint_id: RowId, body: EvaluationRequest, db: DbDep, caller: Operator) -> JobOut:
+    """Queue figures on a split: clean, under noise at each ratio, and between the groups of the project's setting.
+
+    Follow the job; what it finds stays in the checkpoint's `report.examinations`.
+    """
+    with db.write() as session:
+        job = service.request_examination(session, checkpoint_id, body.split, body.snr_db, now=utcnow())
+        return JobOut.model_validate(job)

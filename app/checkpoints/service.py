@@ -1,13 +1,16 @@
 """What can be done with checkpoints. The functions flush and never commit."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from app.errors import NotFoundError
+from app.errors import ConflictError, InvalidError, NotFoundError
 from app.jobs import queue
-from app.models import Checkpoint, Project
+from app.models import Checkpoint, Clip, CurvePoint, Job, Project
+from app.projects.checks import check_values
 from app.projects.service import get_project
 
 
@@ -26,6 +29,37 @@ def list_checkpoints(session: Session, project_id: int | None, after: int, limit
         get_project(session, project_id)
         wanted = wanted.where(Checkpoint.project_id == project_id)
     return list(session.scalars(wanted))
+
+
+def figures_of(session: Session, checkpoint_id: int) -> dict[str, Any] | None:
+    """The figures of a checkpoint's learning-curve point; None before it has one, or one that says no more than UAR."""
+    wanted = select(CurvePoint.figures).where(CurvePoint.checkpoint_id == checkpoint_id)
+    return session.scalars(wanted).one_or_none() or None
+
+
+def request_examination(
+    session: Session, checkpoint_id: int, split: str, snr_db: Sequence[float], *, now: datetime
+) -> Job:
+    """Queue an `examine` job of a classifier on a split of its project.
+
+    Raises:
+        NotFoundError: there is no such checkpoint.
+        InvalidError: it is an encoder, or the split's values of a dimension do not differ.
+        ConflictError: it answers in a former scheme, or no clip of the split has a reference label.
+    """
+    found = get_checkpoint(session, checkpoint_id)
+    if found.kind != "classifier":
+        raise InvalidError(f"checkpoint {checkpoint_id} is an adapted encoder: only a classifier can be examined")
+    project = get_project(session, found.project_id)
+    if found.report.get("scheme", project.scheme) != project.scheme:
+        raise ConflictError(f"checkpoint {checkpoint_id} answers in a former scheme: examine one trained since")
+    known = Clip.reference_label.is_not(None) | Clip.reference_dimensions.is_not(None)
+    labelled = exists().where(Clip.project_id == project.id, Clip.split == split, known)
+    if not session.execute(select(labelled)).scalar_one():
+        raise ConflictError(f"no {split} clip has a reference label: import some with split={split} and a label")
+    check_values(session, project, split)
+    payload = {"checkpoint_id": checkpoint_id, "split": split, "snr_db": list(snr_db)}
+    return queue.enqueue(session, "examine", project.id, payload, now=now)
 
 
 def promoted(session: Session, project_id: int) -> Checkpoint | None:

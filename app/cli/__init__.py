@@ -6,7 +6,22 @@ import sys
 import typer
 from rich.console import Console
 
-from app.cli import database, demo, importing, projects, rounds, serving, simulation, tapt, tokens
+from app.cli import (
+    answers,
+    checkpoints,
+    database,
+    demo,
+    exporting,
+    importing,
+    labelstudio,
+    projects,
+    rounds,
+    serving,
+    simulation,
+    tapt,
+    tokens,
+    webhooks,
+)
 
 # Idle OpenMP threads would spin; on shared cores that costs a factor of four. Read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -34,10 +49,14 @@ cli.command()(serving.worker)
 cli.command()(demo.demo)
 cli.command()(simulation.simulate)
 cli.command(name="import")(importing.import_corpus)
-cli.command()(importing.export)
+cli.command()(exporting.export)
 cli.add_typer(projects.app, name="project")
 cli.add_typer(rounds.app, name="round")
+cli.add_typer(checkpoints.app, name="checkpoint")
+cli.add_typer(answers.app, name="annotations")
 cli.add_typer(tapt.app, name="tapt")
+cli.add_typer(webhooks.app, name="webhook")
+cli.add_typer(labelstudio.app, name="labelstudio")
 cli.add_typer(tokens.app, name="token")
 cli.add_typer(database.app, name="db")
 

@@ -1,6 +1,5 @@
-"""`afterloop import` and `afterloop export`: audio and labels in, annotations and labels out."""
+"""`afterloop import`: audio and the labels that come with it."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -61,30 +60,3 @@ def _tell(report: "ImportReport") -> None:
     for heading, remarks in (("conflict", report.conflicts), ("refused", report.refused)):
         for remark in remarks:
             typer.echo(f"{heading}: {remark.where}: {remark.detail}", err=True)
-
-
-def export(
-    project: str = typer.Argument(help="Name of the project."),
-    what: Literal["annotations", "labels"] = typer.Option(
-        "annotations", help="Every answer, or what the answers add up to."
-    ),
-    format: Literal["jsonl", "csv"] = typer.Option("jsonl", help="JSON lines, or CSV."),
-    output: Path | None = typer.Option(None, help="A file; standard output without it."),
-) -> None:
-    """Stream a project's annotations or labels.
-
-    Example: afterloop export calls --what labels --format csv --output labels.csv
-    """
-    from app.cli.opening import open_database
-    from app.exports.service import export as lines
-    from app.projects.service import find_project
-
-    database = open_database()
-    with database.read() as session:
-        project_id = find_project(session, project).id
-    stream = output.open("w", encoding="utf-8") if output else sys.stdout
-    try:
-        stream.writelines(lines(database, project_id, what, format))
-    finally:
-        if output:
-            stream.close()

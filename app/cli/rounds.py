@@ -1,6 +1,12 @@
 """`afterloop round`: open, watch and close rounds."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from app.curves.schemas import PointOut
 
 app = typer.Typer(no_args_is_help=True, help="Open, watch and close rounds.")
 PROJECT = typer.Argument(help="Name of the project.")
@@ -11,21 +17,30 @@ def start(
     project: str = PROJECT,
     strategy: str | None = typer.Option(None, help="Another strategy than the project's, for this round."),
     batch_size: int | None = typer.Option(None, min=1, help="Another number of labels, for this round."),
+    recipe: Path | None = typer.Option(
+        None, exists=True, dir_okay=False, help="A JSON file with another recipe, for this round."
+    ),
 ) -> None:
     """Open the next round; a worker picks the clips, then annotators see them.
 
     Example: afterloop round start calls --strategy badge
     """
     from al_core.strategies.specs import parse_strategy
+    from app.cli import reading
     from app.cli.opening import open_database
     from app.db import utcnow
+    from app.projects.checks import check_precision
     from app.projects.service import find_project
     from app.rounds.service import open_round
+    from app.settings import get_settings
 
     chosen = parse_strategy(strategy) if strategy else None
+    trained = None if recipe is None else reading.recipe(recipe, None, False)
+    if trained is not None:
+        check_precision(trained, get_settings())
     with open_database().write() as session:
         found = find_project(session, project)
-        opened = open_round(session, found.id, strategy=chosen, batch_size=batch_size, now=utcnow())
+        opened = open_round(session, found.id, strategy=chosen, recipe=trained, batch_size=batch_size, now=utcnow())
     typer.echo(f"round {opened.number} is {opened.state}")
 
 
@@ -40,7 +55,7 @@ def list_command(project: str = PROJECT) -> None:
     from app.projects.service import find_project
     from app.rounds.service import list_rounds
 
-    table = Table("round", "state", "strategy", "labels", "UAR", "control UAR")
+    table = Table("round", "state", "strategy", "labels", "UAR or CCC", "control", "warnings")
     with open_database().read() as session:
         found = find_project(session, project)
         points = {(point.round_id, str(point.arm)): point for point in curve(session, found.id).points}
@@ -51,10 +66,21 @@ def list_command(project: str = PROJECT) -> None:
                 turn.state,
                 turn.strategy["kind"],
                 str(chosen.n_labels) if chosen else "",
-                f"{100 * chosen.uar:.1f}" if chosen else "",
-                f"{100 * control.uar:.1f}" if control else "",
+                _figure(chosen),
+                _figure(control),
+                "; ".join(turn.warnings),
             )
     Console().print(table)
+
+
+def _figure(point: "PointOut | None") -> str:
+    """UAR in per cent, or the mean CCC where the scheme has no classes."""
+    if point is None:
+        return ""
+    if point.uar is not None:
+        return f"{100 * point.uar:.1f}"
+    found = [one["ccc"] for one in point.figures["dimensions"]]
+    return f"CCC {sum(found) / len(found):.2f}"
 
 
 @app.command()

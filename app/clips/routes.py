@@ -7,6 +7,8 @@ from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 
 from al_core.audio import AudioError
 from app.clips import service
+from app.clips.context import MOST_CONTEXT_S, around, context_response
+from app.clips.form import read_attributes, read_values
 from app.clips.ingest import WindowError, check_audio
 from app.clips.playback import audio_response
 from app.clips.schemas import ClipDetail, ClipOut, SplitName
@@ -53,6 +55,18 @@ def upload_clip(
     label: Annotated[
         str | None, Form(max_length=200, description="The known answer, one of the classes.", examples=["anger"])
     ] = None,
+    dimensions: Annotated[
+        str | None,
+        Form(
+            max_length=2_000,
+            description="Known values of the scheme's dimensions, as JSON.",
+            examples=['{"arousal": 3.5}'],
+        ),
+    ] = None,
+    attributes: Annotated[
+        str | None,
+        Form(max_length=10_000, description="What else is known, as JSON of texts.", examples=['{"language": "de"}']),
+    ] = None,
     external_id: Annotated[
         str | None, Form(max_length=1000, description="Your name for it, unique.", examples=["03a01Fa"])
     ] = None,
@@ -77,9 +91,13 @@ def upload_clip(
         text=text or None,
         split=split,
         reference_label=label or None,
+        reference_dimensions=read_values(dimensions),
+        attributes=read_attributes(attributes),
     )
     with db.read() as reading:
-        service.check_label(read_scheme(get_project(reading, project_id).scheme), said.reference_label)
+        scheme = read_scheme(get_project(reading, project_id).scheme)
+    service.check_label(scheme, said.reference_label)
+    service.check_dimensions(scheme, said.reference_dimensions)
     with storage.staged(file.file) as blob:
         try:
             with DECODING:
@@ -132,10 +150,32 @@ def get_clip(clip_id: RowId, db: DbDep, caller: Viewer) -> ClipDetail:
         304: {"description": "The client's copy is good."},
     },
 )
-def get_audio(clip_id: RowId, request: Request, db: DbDep, storage: StorageDep, caller: Viewer) -> Response:
-    """The clip's audio as a browser plays it, with `Range`, `ETag` and `HEAD`."""
+def get_audio(
+    clip_id: RowId,
+    request: Request,
+    db: DbDep,
+    storage: StorageDep,
+    caller: Viewer,
+    context_s: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=MOST_CONTEXT_S,
+            allow_inf_nan=False,
+            description="Seconds of the recording to hear before and after the clip. The answer's `Clip-Starts-At` "
+            "then says where the clip begins in it.",
+        ),
+    ] = 0.0,
+) -> Response:
+    """The clip's audio as a browser plays it, with `Range`, `ETag` and `HEAD`; with context, whole and as FLAC."""
     with db.read() as reading:
         clip = service.get_clip(reading, clip_id)
-    with storage.open(clip.playback_sha256):  # named when a blob is lost
+        recording_s = service.recording_s(reading, clip)
+    wide = around(clip.start_s, clip.end_s, recording_s, context_s)
+    blob = clip.playback_sha256 if wide.is_only(clip.start_s, clip.end_s) else clip.asset_sha256
+    with storage.open(blob):  # named when a blob is lost
         pass
-    return audio_response(request, storage.path(clip.playback_sha256), clip.playback_sha256, clip.playback_type)
+    if blob == clip.playback_sha256:
+        return audio_response(request, storage.path(blob), blob, clip.playback_type)
+    with DECODING:
+        return context_response(request, storage.path(blob), blob, clip.start_s, wide)

@@ -25,6 +25,8 @@ _CLIP: dict[str, Any] = {
     "text": None,
     "split": "train",
     "reference_label": None,
+    "reference_dimensions": None,
+    "attributes": {"language": "de"},
     "playback_type": "audio/wav",
     "created_at": "2026-01-31T09:00:00Z",
 }
@@ -45,6 +47,12 @@ class ClipOut(Listed):
     text: str | None
     split: SplitName
     reference_label: str | None = Field(description="The answer known at import. Operators see it, annotators do not.")
+    reference_dimensions: dict[str, float] | None = Field(
+        description="The values known at import, on the scheme's scales. Operators see them, annotators do not."
+    )
+    attributes: dict[str, str] = Field(
+        description="Further columns of the manifest. Operators see them, annotators do not."
+    )
     playback_type: str = Field(description="Media type of `GET /clips/{id}/audio`.")
     created_at: datetime
 
@@ -52,8 +60,13 @@ class ClipOut(Listed):
     def shown_to(cls, caller: Caller, clip: Clip) -> Self:
         """The clip as this caller may see it: who annotates must not read the answer."""
         shown = cls.model_validate(clip)
-        # File names of most corpora spell the emotion out.
-        hidden = {"reference_label": None, "external_id": None}
+        # File names of most corpora spell the emotion out, and so may any column of a manifest.
+        hidden: dict[str, Any] = {
+            "reference_label": None,
+            "external_id": None,
+            "reference_dimensions": None,
+            "attributes": {},
+        }
         return shown if caller.may(Role.OPERATOR) else shown.model_copy(update=hidden)
 
 

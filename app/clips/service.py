@@ -1,8 +1,9 @@
 """What can be done with clips. The functions flush and never commit."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,7 +25,7 @@ class SpeakerSplitError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class Particulars:
-    """What is known of a clip besides its audio. None means: not said."""
+    """What is known of a clip besides its audio. None means: not said, and so does an absent attribute."""
 
     external_id: str | None = None
     speaker: str | None = None
@@ -33,6 +34,8 @@ class Particulars:
     text: str | None = None
     split: str | None = None
     reference_label: str | None = None
+    reference_dimensions: Mapping[str, float] | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_label(scheme: Scheme, label: str | None) -> None:
@@ -42,6 +45,19 @@ def check_label(scheme: Scheme, label: str | None) -> None:
             scheme.index(label)
     except SchemeError as error:
         raise InvalidError(f"label: {error}", code="unknown_label") from error
+
+
+def check_dimensions(scheme: Scheme, values: Mapping[str, float] | None) -> None:
+    """InvalidError when a value is of no dimension of the scheme, or outside its range."""
+    ranges = {dimension.name: dimension for dimension in scheme.dimensions}
+    for name, value in (values or {}).items():
+        if name not in ranges:
+            known = ", ".join(ranges) or "none"
+            raise InvalidError(f"dimensions: unknown dimension {name!r}: the scheme has {known}", code="unknown_label")
+        low, high = ranges[name].low, ranges[name].high
+        if not low <= value <= high:
+            sentence = f"dimensions: {name} is {value:g}: the scheme's range is {low:g} to {high:g}"
+            raise InvalidError(sentence, code="out_of_range")
 
 
 def lock_project(session: Session, project_id: int) -> Project:
@@ -63,7 +79,8 @@ def add_clip(
 ) -> tuple[Clip, bool]:
     """The project's clip of this audio, and whether it is new. The project must be locked.
 
-    A clip that is there already must agree with everything that is said of it; what is not said is not compared.
+    A clip that is there already must agree with everything that is said of it; what is not said is not compared, and
+    attributes it lacks are added.
 
     Raises:
         ClipConflictError: it does not agree (`differs` says where), or another clip has its external id.
@@ -71,7 +88,7 @@ def add_clip(
     """
     clip = find_clip(session, project_id, checked.sha256, checked.start_s, checked.end_s)
     if clip is not None:
-        refuse_differences(clip, said)
+        settle_known(clip, said)
         return clip, False
     _refuse_taken_name(session, project_id, said)
     split = said.split or default_split
@@ -99,19 +116,31 @@ def find_clip(session: Session, project_id: int, sha256: str, start_s: float, en
     return session.scalar(select(Clip).where(*same))
 
 
-def refuse_differences(clip: Clip, said: Particulars) -> None:
-    """ClipConflictError when a clip disagrees with what is said of it; `differs`: field → {"have", "given"}."""
-    differs = {
+def settle_known(clip: Clip, said: Particulars) -> None:
+    """Keep the attributes a clip of the session has not yet, once it agrees with everything else that is said of it.
+
+    Raises:
+        ClipConflictError: it does not agree; `differs`: field → {"have", "given"}.
+    """
+    differs: dict[str, Any] = {
         name: {"have": getattr(clip, name), "given": given}
         for name, given in asdict(said).items()
-        if given is not None and given != getattr(clip, name)
+        if name != "attributes" and given is not None and given != getattr(clip, name)
     }
+    if "external_id" not in differs:  # under another name the further columns are another row's
+        differs |= {
+            name: {"have": clip.attributes[name], "given": given}
+            for name, given in said.attributes.items()
+            if clip.attributes.get(name, given) != given
+        }
     if differs:
         raise ClipConflictError(
             f"clip {clip.id} is this audio with another {', '.join(differs)}: send what it has, or leave it out",
             clip_id=clip.id,
             differs=differs,
         )
+    if not said.attributes.keys() <= clip.attributes.keys():
+        clip.attributes = {**clip.attributes, **said.attributes}  # a new object: JSON columns do not see changes inside
 
 
 def speaker_splits(session: Session, project_id: int) -> dict[str, str]:
@@ -128,6 +157,11 @@ def get_clip(session: Session, clip_id: int) -> Clip:
     if clip is None:
         raise NotFoundError(f"there is no clip {clip_id}")
     return clip
+
+
+def recording_s(session: Session, clip: Clip) -> float:
+    """Seconds of the recording that the clip is a window of."""
+    return session.execute(select(Asset.duration_s).where(Asset.sha256 == clip.asset_sha256)).scalar_one()
 
 
 def list_clips(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.dependencies import SettingsDep, StorageDep
 from app.errors import problems
+from app.migrating import require_head
 
 router = APIRouter(tags=["health"])
 
@@ -28,8 +29,6 @@ def healthz() -> Healthy:
 @router.get("/readyz", summary="Can the process work", responses=problems(503, 507))
 def readyz(storage: StorageDep, settings: SettingsDep) -> Healthy:
     """Ready when the database answers at the revision this version needs, and the storage can be written."""
-    from app.migrating import require_head  # Alembic is needed by this route only
-
     require_head(settings.url)
     storage.check_writable()
     return Healthy()

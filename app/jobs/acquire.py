@@ -13,18 +13,20 @@ from al_core import loop
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip
 from al_core.normalise import SpeakerNormaliser
-from al_core.peft.probe import feature_spec
 from al_core.pool import Floats, PoolView, Selection
 from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.strategies.specs import Random
+from app.annotations.enqueue import enqueue
+from app.annotations.settings import read_annotating
 from app.db import utcnow
 from app.jobs.classifiers import open_classifier
 from app.jobs.context import JobContext
-from app.jobs.embed import embed_missing
+from app.jobs.embed import embed_missing, pool_spec
+from app.jobs.guess import guess, store
 from app.jobs.pool import pool_of_arm, sizes
 from app.labels import service as labels
-from app.models import Arm, Assignment, AssignmentState, Checkpoint, Pick, Round, RoundState
+from app.models import Arm, Checkpoint, Pick, Round, RoundState
 from app.rounds.moves import move
 from app.rounds.service import start_fine_tuning
 from app.specs import read_recipe, read_scheme, read_strategy
@@ -72,6 +74,8 @@ def run(context: JobContext) -> None:
     embedded = time.perf_counter()
     context.report("select", pool=len(arms[0].pool))
     picked = {state.arm: _choose(context, turn, state, audio, scheme, encoder) for state in arms}
+    annotating = read_annotating(project.annotating)
+    guesses = guess(context, {i for ids, _ in picked.values() for i in ids}, annotating, scheme, encoder)
     seconds = {"embed": round(embedded - begun, 3), "select": round(time.perf_counter() - embedded, 3)}
     result = {"picks": {arm: len(ids) for arm, (ids, _) in picked.items()}, "seconds": seconds}
     with context.conclude(result) as session:
@@ -86,7 +90,9 @@ def run(context: JobContext) -> None:
         _store_picks(session, turn.id, picked)
         asked = _unanswered(session, turn.project_id, {arm: ids for arm, (ids, _) in picked.items()}, turn)
         result["asked"] = len(asked)
-        _store_assignments(session, turn, asked)
+        enqueue(session, turn, asked, {clip_id: one.label for clip_id, one in guesses.items()})
+        if annotating.preannotations:
+            store(session, guesses)
         if not asked:
             start_fine_tuning(session, turn.id, now=utcnow())
 
@@ -114,7 +120,7 @@ def _arms(context: JobContext, turn: Round, scheme: Scheme, training: list[int])
 
 def _listen(context: JobContext, recipe: Recipe, encoder: SpeechEncoder, clips: dict[int, Clip]) -> Audio:
     """The training clips' embeddings as the probe sees them."""
-    spec = feature_spec(recipe, encoder.n_layers)
+    spec = pool_spec(recipe, encoder.n_layers)
     in_order = list(clips.values())
     embed_missing(context, encoder, spec, in_order)
     embeddings = context.store.pooled(encoder.digest, spec, [clip.key for clip in in_order])  # (n, d)
@@ -131,12 +137,14 @@ def _choose(
     strategy = read_strategy(turn.strategy) if state.arm == Arm.STRATEGY else Random()
     if state.size == 0 or not state.pool:
         return [], []
-    probabilities = None if isinstance(strategy, Random) else _probabilities(context, state, audio, encoder)
+    needless = isinstance(strategy, Random) or not scheme.classes
+    probabilities = None if needless else _probabilities(context, state, audio, scheme, encoder)
+    classes = _classes(state.labelled, scheme)
     view: PoolView = loop.pool_view(
         audio.of(state.pool),
         probabilities,
-        audio.of([label.clip_id for label in state.labelled]),
-        np.array([scheme.index(label.name) for label in state.labelled], dtype=np.int64),
+        audio.of(list(classes)),
+        np.array(list(classes.values()), dtype=np.int64),
         len(scheme),
         np.array([audio.clips[i].duration_s for i in state.pool], dtype=np.float32),
     )
@@ -144,11 +152,23 @@ def _choose(
     return [state.pool[i] for i in selection.positions], [float(score) for score in selection.scores]
 
 
-def _probabilities(context: JobContext, state: ArmState, audio: Audio, encoder: SpeechEncoder) -> Floats | None:
-    """What the arm's newest classifier says of its pool; None before there is one, or none of this encoder."""
+def _classes(labelled: Sequence[labels.Label], scheme: Scheme) -> dict[int, int]:
+    """Labelled clips and their classes. Without classes every label counts, as covered ground, under the number 0."""
+    if not scheme.classes:
+        return {label.clip_id: 0 for label in labelled}
+    return {label.clip_id: scheme.index(label.name) for label in labelled if label.name is not None}
+
+
+def _probabilities(
+    context: JobContext, state: ArmState, audio: Audio, scheme: Scheme, encoder: SpeechEncoder
+) -> Floats | None:
+    """What the arm's newest classifier says of its pool; None before there is one of this encoder and these classes."""
     if state.checkpoint is None or state.checkpoint.encoder_digest != encoder.digest:
         return None
-    return open_classifier(context, state.checkpoint).predict([audio.clips[i] for i in state.pool])
+    classifier = open_classifier(context, state.checkpoint)
+    if classifier.scheme.classes != scheme.classes:
+        return None
+    return classifier.predict([audio.clips[i] for i in state.pool]).probabilities
 
 
 def _store_picks(session: Session, round_id: int, picked: dict[Arm, tuple[list[int], list[float]]]) -> None:
@@ -172,22 +192,3 @@ def interleave(picked: dict[Arm, list[int]], rng: Generator) -> list[int]:
     turns = rng.permutation([arm.value for arm, ids in picked.items() for _ in ids])
     waiting = {arm.value: iter(ids) for arm, ids in picked.items()}
     return list(dict.fromkeys(next(waiting[arm]) for arm in turns))
-
-
-def _store_assignments(session: Session, turn: Round, asked: list[int]) -> None:
-    """`overlap` slots a clip, slot by slot: every clip is asked once before any is asked twice."""
-    rows = [
-        {
-            "project_id": turn.project_id,
-            "round_id": turn.id,
-            "clip_id": clip_id,
-            "slot": slot,
-            "position": slot * len(asked) + place,
-            "state": AssignmentState.OPEN,
-            "fence": 0,
-        }
-        for slot in range(turn.overlap)
-        for place, clip_id in enumerate(asked)
-    ]
-    if rows:
-        session.execute(insert(Assignment), rows)

@@ -73,9 +73,10 @@ class JobContext:
         with self.db.read() as session:
             return session.get_one(models.Round, self.claim.round_id)
 
-    def clips(self, split: str | None = None) -> dict[int, Clip]:
-        """The project's clips by id, in order of id, of one split or of all."""
-        wanted = select(models.Clip).where(models.Clip.project_id == self.claim.project_id).order_by(models.Clip.id)
+    def clips(self, split: str | None = None, project_id: int | None = None) -> dict[int, Clip]:
+        """A project's clips by id, in order of id, of one split or of all; the job's own project unless named."""
+        whose = self.claim.project_id if project_id is None else project_id
+        wanted = select(models.Clip).where(models.Clip.project_id == whose).order_by(models.Clip.id)
         with self.db.read() as session:
             rows = session.scalars(wanted if split is None else wanted.where(models.Clip.split == split)).all()
         return {row.id: self._clip(row) for row in rows}

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from al_core import features
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip, FeatureSpec
 from al_core.peft.probe import feature_spec
+from al_core.recipe import Recipe
 from app.jobs.context import JobContext
 from app.specs import read_recipe
 
@@ -14,7 +16,7 @@ from app.specs import read_recipe
 def run(context: JobContext) -> None:
     """Embed all clips of the project. What a killed run had embedded is found and not computed again."""
     encoder = context.encoder()
-    spec = feature_spec(read_recipe(context.project().recipe), encoder.n_layers)
+    spec = pool_spec(read_recipe(context.project().recipe), encoder.n_layers)
     clips = list(context.clips().values())
     begun = time.perf_counter()
     n_embedded = embed_missing(context, encoder, spec, clips)
@@ -26,6 +28,11 @@ def run(context: JobContext) -> None:
     }
     with context.conclude(result):
         pass
+
+
+def pool_spec(recipe: Recipe, n_layers: int) -> FeatureSpec:
+    """The embeddings a strategy compares clips by: of the recipe's layer and pooling; a learned pooling's are means."""
+    return feature_spec(replace(recipe, pooling="mean") if recipe.pooling == "attentive" else recipe, n_layers)
 
 
 def embed_missing(context: JobContext, encoder: SpeechEncoder, spec: FeatureSpec, clips: Sequence[Clip]) -> int:

@@ -1,21 +1,25 @@
 """fine_tune: train a classifier for each arm of a round on the labels that arm has."""
 
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from al_core.checkpoint import save_checkpoint
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip
+from al_core.peft.methods import FineTuned
 from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.targets import LabelledClips, labels_digest
-from al_core.train import StepReport, fine_tune
+from al_core.train import DivergedError, StepReport, fine_tune
 from app.db import utcnow
 from app.jobs import queue
 from app.jobs.context import JobContext
+from app.jobs.labelled import labelled_clips, why_untrainable
+from app.jobs.runs import drop_run, resuming, run_folder, sweep_runs
 from app.labels import service as labels
 from app.models import Arm, Checkpoint, Round, RoundState
+from app.projects.stages import first_stage
 from app.rounds.moves import move
 from app.specs import as_json, read_recipe, read_scheme
 
@@ -25,7 +29,7 @@ class Run:
     """What all arms of a round share."""
 
     turn: Round
-    recipe: Recipe
+    recipe: Recipe  # as the science reads it: it starts from a folder, where the round's own names a checkpoint
     scheme: Scheme
     encoder: SpeechEncoder
     clips: dict[int, Clip]
@@ -33,8 +37,18 @@ class Run:
     dev: LabelledClips | None
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run ended with: its last report, the classifier to keep, and what an operator should know of it."""
+
+    last: StepReport
+    classifier: FineTuned
+    warnings: tuple[str, ...]
+
+
 def run(context: JobContext) -> None:
-    """Train the arms one after the other; one whose labels are all of one class is left out, and the round says so."""
+    """Train the arms one after the other; one whose labels teach nothing is left out, and the round says so."""
+    sweep_runs(context)
     shared = _prepare(context)
     turn = shared.turn
     trained: list[Checkpoint] = []
@@ -42,57 +56,54 @@ def run(context: JobContext) -> None:
     for arm in (Arm.STRATEGY, Arm.CONTROL) if turn.control_size else (Arm.STRATEGY,):
         with context.db.read() as session:
             own = labels.of_arm(session, turn.project_id, arm, shared.scheme)
-        if len({label.name for label in own}) < 2:
-            left_out.append(
-                f"the {len(own)} labels of the {arm} arm name fewer than two classes: annotate more to train it"
-            )
-        else:
+        why = why_untrainable(own, shared.scheme, arm)
+        if why is None:
             trained.append(_train(context, shared, arm, own))
+        else:
+            left_out.append(why)
     sentence = "; ".join(left_out) or None
+    warnings = [f"{c.arm} arm: {warning}" for c in trained for warning in c.report["warnings"]]
     result = {"labels": {c.arm: c.report["n_labels"] for c in trained}, "left_out": sentence}
     with context.conclude(result) as session:
         session.add_all(trained)
         session.flush()
         result["checkpoints"] = {c.arm: c.id for c in trained}
+        told = {"error": sentence, "warnings": warnings}
         if trained:
-            move(session, turn.id, RoundState.FINE_TUNING, RoundState.EVALUATING, error=sentence)
+            move(session, turn.id, RoundState.FINE_TUNING, RoundState.EVALUATING, **told)
             queue.enqueue(session, "evaluate", turn.project_id, round_id=turn.id, now=utcnow())
         else:
-            move(session, turn.id, RoundState.FINE_TUNING, RoundState.FINISHED, error=sentence, finished_at=utcnow())
+            move(session, turn.id, RoundState.FINE_TUNING, RoundState.FINISHED, **told, finished_at=utcnow())
+    drop_run(context)
 
 
 def _prepare(context: JobContext) -> Run:
     turn, scheme = context.round(), read_scheme(context.project().scheme)
-    clips = context.clips()
+    clips, encoder, recipe = context.clips(), context.encoder(), read_recipe(turn.recipe)
     with context.db.read() as session:
         dev = labels.references(session, turn.project_id, "dev", scheme)
+        if recipe.start is not None:
+            folder = context.settings.data / first_stage(session, recipe.start).folder
+            recipe = replace(recipe, start=replace(recipe.start, checkpoint=str(folder)))
     return Run(
         turn=turn,
-        recipe=read_recipe(turn.recipe),
+        recipe=recipe,
         scheme=scheme,
-        encoder=context.encoder(),
+        encoder=encoder,
         clips=clips,
         pool=tuple(context.clips("train").values()),
-        dev=_labelled(dev, clips) if dev else None,
+        dev=labelled_clips(dev, clips, scheme) if dev else None,
     )
-
-
-def _labelled(own: list[labels.Label], clips: dict[int, Clip]) -> LabelledClips:
-    targets = np.array([label.distribution for label in own], dtype=np.float32)  # (n, c)
-    return LabelledClips(tuple(clips[label.clip_id] for label in own), targets)
 
 
 def _train(context: JobContext, shared: Run, arm: Arm, own: list[labels.Label]) -> Checkpoint:
     """Fine-tune one arm and save its checkpoint; the folder's name carries the fence, so no two holders share it."""
-    train = _labelled(own, shared.clips)
-    last: StepReport | None = None
-    for last in fine_tune(shared.recipe, shared.scheme, shared.encoder, context.store, train, shared.dev, shared.pool):
-        told = {"step": last.step, "steps": last.steps, "epoch": last.epoch, "loss": last.loss}
-        context.report(f"{last.stage} {arm}", **told, dev_uar=last.dev_uar)
-    assert last is not None and last.classifier is not None, "the last report carries the classifier"
-    digest = labels_digest([clip.key for clip in train.clips], train.targets)
+    train = labelled_clips(own, shared.clips, shared.scheme)
+    trained = _fine_tune(context, shared, arm, train)
+    last = trained.last
+    digest = labels_digest([clip.key for clip in train.clips], train.targets, train.dimensions)
     folder = f"checkpoints/round-{shared.turn.id}-{arm}-{context.claim.job_id}-{context.claim.fence}"
-    save_checkpoint(context.settings.data / folder, last.classifier, digest)
+    save_checkpoint(context.settings.data / folder, trained.classifier, digest)
     return Checkpoint(
         project_id=shared.turn.project_id,
         round_id=shared.turn.id,
@@ -101,18 +112,43 @@ def _train(context: JobContext, shared: Run, arm: Arm, own: list[labels.Label]) 
         folder=folder,
         encoder_digest=shared.encoder.digest,
         labels_digest=digest,
-        recipe=as_json(shared.recipe),
+        recipe=shared.turn.recipe,
         report={
             "n_labels": len(own),
             "minutes": _minutes(own, shared.clips),
             "epoch": last.epoch,
             "loss": last.loss,
             "dev_uar": last.dev_uar,
+            "dev_ccc": last.dev_ccc,
             "n_trainable": last.n_trainable,
             "seconds": round(last.seconds, 3),
+            "scheme": as_json(shared.scheme),
+            "warnings": list(trained.warnings),
         },
         created_at=utcnow(),
     )
+
+
+def _fine_tune(context: JobContext, shared: Run, arm: Arm, train: LabelledClips) -> Trained:
+    """Train, or go on where a killed attempt was. A run that diverges ends with its last good weights and a warning."""
+
+    def start(state: Path) -> Iterator[StepReport]:
+        return fine_tune(
+            shared.recipe, shared.scheme, shared.encoder, context.store, train, shared.dev, shared.pool, state=state
+        )
+
+    last: StepReport | None = None
+    warnings: list[str] = []
+    try:
+        for last in resuming(run_folder(context) / arm, start):
+            told = {"step": last.step, "steps": last.steps, "epoch": last.epoch, "loss": last.loss}
+            context.report(f"{last.stage} {arm}", **told, dev_uar=last.dev_uar, dev_ccc=last.dev_ccc)
+            warnings += [last.warning] if last.warning else []
+    except DivergedError as error:
+        assert last is not None, "a run reports before its first step"
+        return Trained(last, error.classifier, (*warnings, str(error)))
+    assert last is not None and last.classifier is not None, "the last report carries the classifier"
+    return Trained(last, last.classifier, tuple(warnings))
 
 
 def _minutes(own: list[labels.Label], clips: dict[int, Clip]) -> float:

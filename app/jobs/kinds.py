@@ -2,7 +2,19 @@
 
 from typing import assert_never, cast
 
-from app.jobs import acquire, adapt, embed, evaluate, fine_tune, import_corpus, predict
+from app.jobs import (
+    acquire,
+    adapt,
+    embed,
+    evaluate,
+    examine,
+    export,
+    fine_tune,
+    import_annotations,
+    import_corpus,
+    label_studio,
+    predict,
+)
 from app.jobs.context import JobContext
 from app.jobs.queue import Kind
 
@@ -21,9 +33,17 @@ def run(context: JobContext) -> None:
             fine_tune.run(context)
         case "evaluate":
             evaluate.run(context)
+        case "examine":
+            examine.run(context)
         case "predict":
             predict.run(context)
         case "import_corpus":
             import_corpus.run(context)
+        case "export":
+            export.run(context)
+        case "import_annotations":
+            import_annotations.run(context)
+        case "label_studio":
+            label_studio.run(context)
         case _:
             assert_never(kind)

@@ -3,13 +3,12 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.annotations.service import OUT_FOR_EVERYBODY
-from app.labels.service import answers, count_bought
-from app.models import Annotation, Arm, Pick, Project, Round
+from app.labels.service import answers, closed_clips, count_bought
+from app.models import Arm, Pick, Project, Round
 
 
 def pool_of_arm(session: Session, project_id: int, arm: Arm, training: list[int], known: set[int]) -> list[int]:
-    """Training clips this arm may pick: not picked and answered already, no reference label, not out for everybody.
+    """Training clips this arm may pick: not picked and answered already, no reference label, not closed to strategies.
 
     Args:
         session: to read with.
@@ -21,10 +20,7 @@ def pool_of_arm(session: Session, project_id: int, arm: Arm, training: list[int]
     picked = select(Pick.clip_id).join(Round, Round.id == Pick.round_id)
     own = set(session.scalars(picked.where(Round.project_id == project_id, Pick.arm == arm)))
     answered = answers(session, project_id).keys()
-    bad = select(Annotation.clip_id).where(
-        Annotation.project_id == project_id, Annotation.skip_reason.in_(OUT_FOR_EVERYBODY)
-    )
-    closed = (own & answered) | known | set(session.scalars(bad))
+    closed = (own & answered) | known | closed_clips(session, project_id)
     return [clip_id for clip_id in training if clip_id not in closed]
 
 

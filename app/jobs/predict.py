@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,27 +29,32 @@ def run(context: JobContext) -> None:
     place = context.settings.data / file
     place.parent.mkdir(parents=True, exist_ok=True)
     heard = _write(context, classifier, clips, place)
-    result = {"checkpoint_id": checkpoint.id, "clips": len(clips), "classes": heard, "file": file}
+    result = {"checkpoint_id": checkpoint.id, "clips": len(clips), **heard, "file": file}
     with context.conclude(result):
         pass
 
 
-def _write(context: JobContext, classifier: Classifier, clips: dict[int, Clip], place: Path) -> dict[str, int]:
+def _write(context: JobContext, classifier: Classifier, clips: dict[int, Clip], place: Path) -> dict[str, Any]:
+    """Write the rows; returns how often each class was heard, and the mean of each dimension."""
     classes = classifier.scheme.classes
+    dimensions = [dimension.name for dimension in classifier.scheme.dimensions]
     heard: Counter[str] = Counter()
+    sums = np.zeros(len(dimensions))
     done = 0
     with place.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["clip_id", "label", *classes])
+        writer.writerow(["clip_id", *(["label"] if classes else []), *classes, *(f"dimension_{d}" for d in dimensions)])
         for part in _parts(clips):
-            probabilities = classifier.predict([clips[i] for i in part])  # (n, c)
-            for clip_id, row in zip(part, probabilities, strict=True):
-                label = classes[int(np.argmax(row))]
-                heard[label] += 1
-                writer.writerow([clip_id, label, *(f"{p:.6f}" for p in row)])
+            found = classifier.predict([clips[i] for i in part])  # probabilities (n, c), dimensions (n, m)
+            sums += found.dimensions.sum(axis=0)
+            for clip_id, shares, values in zip(part, found.probabilities, found.dimensions, strict=True):
+                label = [classes[int(np.argmax(shares))]] if classes else []
+                heard.update(label)
+                writer.writerow([clip_id, *label, *(f"{p:.6f}" for p in shares), *(f"{v:.4f}" for v in values)])
             done += len(part)
             context.report("predict", done=done, total=len(clips))
-    return dict(heard)
+    means = {name: round(float(total) / max(done, 1), 4) for name, total in zip(dimensions, sums, strict=True)}
+    return {"classes": dict(heard), "dimensions": means}
 
 
 def _parts(clips: dict[int, Clip]) -> Iterator[list[int]]:

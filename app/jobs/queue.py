@@ -17,8 +17,21 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from app.models import OPEN_STATES, Job, JobEvent, JobState, Round, RoundState
+from app.webhooks.outbox import EventKind, emit
 
-Kind = Literal["embed", "adapt", "acquire", "fine_tune", "evaluate", "predict", "import_corpus"]
+Kind = Literal[
+    "embed",
+    "adapt",
+    "acquire",
+    "fine_tune",
+    "evaluate",
+    "examine",
+    "predict",
+    "import_corpus",
+    "export",
+    "import_annotations",
+    "label_studio",
+]
 Pulse = Literal["beating", "cancel", "lost"]
 
 
@@ -228,9 +241,14 @@ def _end(session: Session, job_id: int, fence: int, state: JobState, now: dateti
 
 def _end_round(session: Session, job_id: int, state: RoundState, sentence: str, now: datetime) -> None:
     round_id = select(Job.round_id).where(Job.id == job_id).scalar_subquery()
-    session.execute(
+    ended = session.execute(
         update(Round)
         .where(Round.id == round_id, Round.state.in_(OPEN_STATES))
         .values(state=state, error=sentence, finished_at=now)
+        .returning(Round.id, Round.project_id, Round.number)
         .execution_options(synchronize_session=False)
-    )
+    ).first()
+    if ended is not None:
+        kind: EventKind = "round.failed" if state == RoundState.FAILED else "round.cancelled"
+        said = {"round_id": ended.id, "number": ended.number, "error": sentence}
+        emit(session, ended.project_id, kind, said, now=now)

@@ -25,7 +25,7 @@ def predict(project_id: RowId, body: PredictionRequest, db: DbDep, caller: Opera
     "/projects/{project_id}/predictions/{job_id}",
     summary="Fetch predictions",
     response_class=Response,
-    responses={200: {"description": "clip_id, label, and a probability a class.", "content": {"text/csv": {}}}},
+    responses={200: {"description": "clip_id, label, class shares, dimensions.", "content": {"text/csv": {}}}},
 )
 def fetch_predictions(
     project_id: RowId, job_id: RowId, db: DbDep, settings: SettingsDep, caller: Operator

@@ -6,10 +6,12 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from al_core.recipe import Recipe
-from al_core.scheme import Dimension, Scheme, SchemeError
+from al_core.scheme import Scheme
 from al_core.strategies.specs import CoverageThenMargin
+from app.annotations.settings import Annotating
 from app.paging import Listed
-from app.specs import RecipeField, StrategyField
+from app.projects.checks import check_scheme
+from app.specs import DimensionField, RecipeField, StrategyField
 
 Name = Annotated[str, Field(min_length=1, max_length=200, description="Unique among projects.")]
 ClassName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -22,10 +24,27 @@ ControlShare = Annotated[
 ]
 Budget = Annotated[int, Field(ge=0, le=1_000_000_000, description="Labels the project may buy in all; null: no end.")]
 Seed = Annotated[int, Field(ge=0, le=2_147_483_647, description="Every random choice of the project follows from it.")]
+GroupColumn = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Fairness(BaseModel):
+    """Between which groups every evaluation compares, and how large a gap may be."""
+
+    model_config = ConfigDict(
+        extra="forbid", str_strip_whitespace=True, allow_inf_nan=False,
+        json_schema_extra={"examples": [{"columns": ["gender", "language"], "limit": 0.1}]},
+    )  # fmt: skip
+
+    columns: list[GroupColumn] = Field(
+        min_length=1, max_length=10, description="gender, session, or a further column of the manifests."
+    )
+    limit: float = Field(default=0.1, gt=0, le=1, description="A gap above it is a warning on the round.")
+
 
 _CREATE: dict[str, Any] = {
     "name": "call centre",
     "classes": ["anger", "happiness", "neutral", "sadness"],
+    "dimensions": [{"name": "arousal", "low": 1, "high": 5}],
     "instructions": "Judge the voice, not the words.",
     "encoder": "openai/whisper-tiny.en",
     "recipe": {"layer": 2, "normalise_speakers": True, "method": {"kind": "probe", "c": 0.1}},
@@ -34,11 +53,30 @@ _CREATE: dict[str, Any] = {
     "overlap": 1,
     "control_share": 1.0,
     "budget": 400,
+    "fairness": {"columns": ["gender"], "limit": 0.1},
+}
+_CREATE_TRAINED: dict[str, Any] = {
+    "name": "call centre, arousal alone",
+    "dimensions": [{"name": "arousal", "low": 1, "high": 5}],
+    "encoder": "facebook/wav2vec2-base",
+    "recipe": {
+        "method": {
+            "kind": "combined",
+            "parts": [{"kind": "lora", "rank": 16}, {"kind": "adapter"}, {"kind": "weighted_sum"}, {"kind": "gate"}],
+        },
+        "pooling": "attentive",
+        "precision": "bf16",
+    },
+    "strategy": "typiclust",
 }
 _PROJECT: dict[str, Any] = {
     "id": 1,
     "name": "call centre",
-    "scheme": {"classes": ["anger", "happiness", "neutral", "sadness"], "dimensions": []},
+    "scheme": {
+        "classes": ["anger", "happiness", "neutral", "sadness"],
+        "dimensions": [{"name": "arousal", "low": 1, "high": 5}],
+    },
+    "scheme_version": 1,
     "instructions": "Judge the voice, not the words.",
     "encoder": "openai/whisper-tiny.en",
     "encoder_checkpoint_id": None,
@@ -49,6 +87,8 @@ _PROJECT: dict[str, Any] = {
     "lease_s": 300.0,
     "control_share": 1.0,
     "budget": 400,
+    "fairness": {"columns": ["gender"], "limit": 0.1},
+    "annotating": {"adaptive": {"at_least": 2, "at_most": 5, "sure": 0.7}, "gold_rate": 0.05},
     "seed": 0,
     "created_at": "2026-01-31T09:00:00Z",
 }
@@ -59,12 +99,17 @@ class ProjectCreate(BaseModel):
         extra="forbid",
         str_strip_whitespace=True,
         allow_inf_nan=False,
-        json_schema_extra={"examples": [_CREATE]},
+        json_schema_extra={"examples": [_CREATE, _CREATE_TRAINED]},
     )
 
     name: Name
-    classes: list[ClassName] = Field(max_length=1000, description="The scheme's classes, in order: at least two.")
-    dimensions: list[Dimension] = Field(default=[], max_length=20, description="The scheme's dimensions and ranges.")
+    classes: list[ClassName] = Field(
+        default=[], max_length=1000, description="The scheme's classes, in order: at least two, or none."
+    )
+    dimensions: list[DimensionField] = Field(
+        default=[], max_length=20, description="The scheme's dimensions with the ranges of their scales, beside the "
+        "classes or without any. A manifest's column of the same name holds their values.",
+    )  # fmt: skip
     instructions: Instructions = ""
     encoder: str = Field(min_length=1, max_length=1000, description="A Hugging Face hub id, or a folder of the worker.")
     recipe: RecipeField = Field(default=Recipe(), description="How checkpoints are trained.")
@@ -77,6 +122,8 @@ class ProjectCreate(BaseModel):
     lease_s: LeaseS = 300.0
     control_share: ControlShare = 0.0
     budget: Budget | None = None
+    fairness: Fairness | None = Field(default=None, description="Groups to compare at every evaluation; null: none.")
+    annotating: Annotating = Field(default=Annotating(), description="How the annotators' queue asks.")
     seed: Seed = 0
 
     @property
@@ -86,12 +133,10 @@ class ProjectCreate(BaseModel):
 
     @model_validator(mode="after")
     def _usable_scheme(self) -> Self:
-        if self.dimensions:
-            raise SchemeError("dimensions: this version annotates classes only; leave the field out")
-        if len(self.classes) < 2:
-            raise SchemeError("classes: at least two are needed, annotators answer with one of them")
-        _ = self.scheme
-        return self
+        if len(self.classes) >= 2 or self.dimensions:  # otherwise the scheme's own sentence names no field
+            check_scheme(self.scheme)
+            return self
+        raise ValueError("classes: at least two are needed, or dimensions: annotators answer with them")
 
 
 class ProjectPatch(BaseModel):
@@ -113,10 +158,12 @@ class ProjectPatch(BaseModel):
     lease_s: LeaseS | None = None
     control_share: ControlShare | None = None
     budget: Budget | None = None
+    fairness: Fairness | None = None
+    annotating: Annotating | None = Field(default=None, description="Changes the fields it has and keeps the others.")
 
     @model_validator(mode="after")
-    def _only_the_budget_may_be_null(self) -> Self:
-        for name in sorted(self.model_fields_set - {"budget"}):
+    def _only_what_may_be_without_end_may_be_null(self) -> Self:
+        for name in sorted(self.model_fields_set - {"budget", "fairness"}):
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: null is no value; leave the field out to keep it as it is")
         return self
@@ -127,6 +174,7 @@ class ProjectOut(Listed):
 
     name: str
     scheme: dict[str, Any]
+    scheme_version: int = Field(description="1, and one more with every change of the scheme.")
     instructions: str
     encoder: str
     encoder_checkpoint_id: int | None = Field(description="The adapted encoder in use, once TAPT has made one.")
@@ -137,5 +185,7 @@ class ProjectOut(Listed):
     lease_s: float
     control_share: float
     budget: int | None
+    fairness: Fairness | None
+    annotating: Annotating
     seed: int
     created_at: datetime

@@ -3,10 +3,11 @@
 from fastapi import APIRouter
 
 from app.db import utcnow
-from app.dependencies import DbDep, Operator, RowId, Viewer
+from app.dependencies import DbDep, Operator, RowId, SettingsDep, Viewer
 from app.errors import problems
 from app.models import OPEN_STATES, Role
 from app.paging import After, Limit, Page
+from app.projects.checks import check_precision
 from app.rounds import service
 from app.rounds.schemas import PickOut, RoundCreate, RoundOut, RoundWithPicks
 
@@ -14,9 +15,13 @@ router = APIRouter(tags=["rounds"], responses=problems(401, 403, 404, 422))
 
 
 @router.post("/projects/{project_id}/rounds", status_code=201, summary="Open a round", responses=problems(409))
-def open_round(project_id: RowId, db: DbDep, caller: Operator, body: RoundCreate | None = None) -> RoundOut:
+def open_round(
+    project_id: RowId, db: DbDep, settings: SettingsDep, caller: Operator, body: RoundCreate | None = None
+) -> RoundOut:
     """Open the next round: it picks clips, waits for annotators, fine-tunes and evaluates by itself."""
     given = body or RoundCreate()
+    if given.recipe is not None:
+        check_precision(given.recipe, settings)
     with db.write() as session:
         opened = service.open_round(
             session,
@@ -27,6 +32,7 @@ def open_round(project_id: RowId, db: DbDep, caller: Operator, body: RoundCreate
             batch_size=given.batch_size,
             control_size=given.control_size,
             overlap=given.overlap,
+            adaptive=given.adaptive,
         )
         return RoundOut.model_validate(opened)
 

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from app.annotations.settings import Adaptive
 from app.models import Arm, RoundState
 from app.paging import Listed
 from app.specs import RecipeField, StrategyField
@@ -21,9 +22,11 @@ _ROUND: JsonDict = {
     "batch_size": 40,
     "control_size": 40,
     "overlap": 1,
+    "adaptive": None,
     "encoder_digest": "9f2c…",
     "seconds_select": 0.02,
     "error": None,
+    "warnings": [],
     "created_at": "2026-01-31T09:00:00Z",
     "finished_at": None,
 }
@@ -41,6 +44,9 @@ class RoundCreate(BaseModel):
     batch_size: int | None = Field(default=None, ge=1, le=100_000)
     control_size: int | None = Field(default=None, ge=0, le=100_000, description="Clips of the random control arm.")
     overlap: int | None = Field(default=None, ge=1, le=100)
+    adaptive: Adaptive | None = Field(
+        default=None, description="When to ask more or fewer people; the project's if out."
+    )
 
 
 class RoundOut(Listed):
@@ -55,9 +61,11 @@ class RoundOut(Listed):
     batch_size: int
     control_size: int
     overlap: int
+    adaptive: Adaptive | None
     encoder_digest: str | None
     seconds_select: float | None
     error: str | None = Field(description="Why it failed, or why it finished without a learning-curve point.")
+    warnings: list[str] = Field(description="What an operator should look at, such as a gap between groups.")
     created_at: datetime
     finished_at: datetime | None
 

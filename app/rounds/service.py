@@ -4,18 +4,22 @@ Every change of state is a compare-and-set, so any of them may be repeated, and 
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from al_core.recipe import Recipe
 from al_core.strategies.specs import Strategy
+from app.annotations.settings import Adaptive, read_annotating
 from app.errors import ConflictError, NotFoundError
 from app.jobs import queue
 from app.labels.service import count_bought
 from app.models import OPEN_STATES, Assignment, AssignmentState, Job, JobState, Pick, Project, Round, RoundState
-from app.projects.service import get_project
+from app.projects.checks import check_values
+from app.projects.service import check_run, get_project
 from app.specs import as_json
+from app.webhooks.outbox import emit
 
 _STAGE_OF: dict[str, tuple[queue.Kind, RoundState]] = {
     "acquire": ("acquire", RoundState.ACQUIRING),
@@ -34,14 +38,18 @@ def open_round(
     batch_size: int | None = None,
     control_size: int | None = None,
     overlap: int | None = None,
+    adaptive: Adaptive | None = None,
 ) -> Round:
     """Open the project's next round and queue its acquisition; what is not given comes from the project.
 
     Raises:
         NotFoundError: there is no such project.
         ConflictError: a round is open, or the budget is spent.
+        InvalidError: a recipe or strategy that cannot work in this project, test clips that CCC cannot be measured on.
     """
     project = get_project(session, project_id)
+    check_run(session, project, recipe, strategy)
+    check_values(session, project, "test")
     newest = _newest(session, project_id)
     if newest is not None and newest.state in OPEN_STATES:
         raise ConflictError(f"round {newest.number} is {newest.state}: let it finish, close or cancel it first")
@@ -59,12 +67,18 @@ def open_round(
         batch_size=size,
         control_size=round(size * project.control_share) if control_size is None else control_size,
         overlap=overlap or project.overlap,
+        adaptive=_adaptive(project, adaptive),
         created_at=now,
     )
     session.add(opened)
     session.flush()
     queue.enqueue(session, "acquire", project_id, round_id=opened.id, now=now)
     return opened
+
+
+def _adaptive(project: Project, given: Adaptive | None) -> dict[str, Any] | None:
+    chosen = given or read_annotating(project.annotating).adaptive
+    return None if chosen is None else chosen.model_dump()
 
 
 def budget_left(session: Session, project: Project) -> int | None:
@@ -104,12 +118,13 @@ def start_fine_tuning(session: Session, round_id: int, *, now: datetime) -> bool
         update(Round)
         .where(Round.id == round_id, Round.state == RoundState.ANNOTATING)
         .values(state=RoundState.FINE_TUNING)
-        .returning(Round.project_id)
+        .returning(Round.project_id, Round.number)
         .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
+    ).first()
     if moved is None:
         return False
-    queue.enqueue(session, "fine_tune", moved, round_id=round_id, now=now)
+    queue.enqueue(session, "fine_tune", moved.project_id, round_id=round_id, now=now)
+    emit(session, moved.project_id, "round.closed", {"round_id": round_id, "number": moved.number}, now=now)
     return True
 
 
@@ -133,6 +148,7 @@ def cancel_round(session: Session, round_id: int, *, now: datetime) -> Round:
     found.state, found.error, found.finished_at = RoundState.CANCELLED, "cancelled on request", now
     session.flush()
     _drop_assignments(session, round_id)
+    emit(session, found.project_id, "round.cancelled", {"round_id": round_id, "number": found.number}, now=now)
     working = select(Job.id).where(Job.round_id == round_id, Job.state.in_((JobState.QUEUED, JobState.RUNNING)))
     for job_id in session.scalars(working).all():
         queue.request_cancel(session, job_id, now=now)

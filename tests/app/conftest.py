@@ -3,6 +3,7 @@
 import hashlib
 import io
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 import soundfile
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from al_core.scheme import Scheme
@@ -22,7 +23,24 @@ from app.accounts.service import create_account
 from app.db import Base, Database, utcnow
 from app.main import API, create_app
 from app.migrating import upgrade
-from app.models import Asset, Assignment, AssignmentState, Clip, Job, JobState, Pick, Role, RoundState
+from app.models import (
+    Account,
+    Adjudication,
+    Annotation,
+    Asset,
+    Assignment,
+    AssignmentState,
+    Checkpoint,
+    Clip,
+    FormerScheme,
+    Guess,
+    Job,
+    JobState,
+    Pick,
+    Project,
+    Role,
+    RoundState,
+)
 from app.projects.service import create_project
 from app.rounds.service import open_round
 from app.settings import Settings
@@ -166,6 +184,9 @@ def wav_bytes() -> Callable[..., bytes]:
     return make
 
 
+FOUR_CLASSES = Scheme(("anger", "happiness", "neutral", "sadness"))
+
+
 @dataclass(frozen=True)
 class Annotating:
     """A round that waits for annotators, made without the science that would pick its clips."""
@@ -177,13 +198,25 @@ class Annotating:
 
 @pytest.fixture
 def annotating() -> Callable[..., Annotating]:
-    """A factory of rounds in the state `annotating`, whose clips have no audio behind them."""
+    """A factory of rounds in the state `annotating`, whose clips have no audio behind them.
 
-    def make(db: Database, clips: int = 4, overlap: int = 1, lease_s: float = 60.0, name: str = "calls") -> Annotating:
+    Further arguments are settings of the queue: `Annotating` of `app/annotations/settings.py`.
+    """
+
+    def make(
+        db: Database,
+        clips: int = 4,
+        overlap: int = 1,
+        lease_s: float = 60.0,
+        name: str = "calls",
+        scheme: Scheme = FOUR_CLASSES,
+        **settings: Any,
+    ) -> Annotating:
         now = utcnow()
-        scheme = Scheme(("anger", "happiness", "neutral", "sadness"))
         with db.write() as session:
-            project = create_project(session, name=name, scheme=scheme, encoder="nobody/none", lease_s=lease_s, now=now)
+            project = create_project(
+                session, name=name, scheme=scheme, encoder="nobody/none", lease_s=lease_s, annotating=settings, now=now
+            )
             turn = open_round(session, project.id, batch_size=clips, overlap=overlap, now=now)
             session.execute(update(Job).where(Job.round_id == turn.id).values(state=JobState.SUCCEEDED))
             turn.state = RoundState.ANNOTATING
@@ -227,3 +260,137 @@ def _silent_clip(session: Session, project_id: int, name: str) -> int:
     session.add(clip)
     session.flush()
     return clip.id
+
+
+@dataclass(frozen=True)
+class Person:
+    """An annotator at the API."""
+
+    api: Api
+    id: int
+    token: str
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        """One request as this annotator."""
+        headers = {"Authorization": f"Bearer {self.token}"} | request.pop("headers", {})
+        return self.api.call(method, path, None, headers=headers, **request)
+
+    def lease(self, project_id: int, count: int = 1) -> list[dict[str, Any]]:
+        """Claim clips."""
+        answer = self.call("POST", f"/projects/{project_id}/leases", json={"count": count})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["leases"]
+
+    def held(self, project_id: int) -> list[dict[str, Any]]:
+        """What this annotator holds."""
+        return self.call("GET", f"/projects/{project_id}/leases").json()["leases"]
+
+    def say(self, lease: dict[str, Any], label: str | None = "anger", key: str | None = None, **body: Any) -> Any:
+        """Answer a clip, with a new key unless one is given."""
+        sent = body if label is None else {"label": label} | body
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        return self.call("POST", f"/leases/{lease['lease_id']}/annotation", json=sent, headers=headers)
+
+    def skip(self, lease: dict[str, Any], reason: str = "unsure") -> Any:
+        """Skip a clip."""
+        return self.call("POST", f"/leases/{lease['lease_id']}/skip", json={"reason": reason})
+
+    def undo(self, project_id: int, count: int = 1, key: str | None = None) -> Any:
+        """Take the newest answers back."""
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        return self.call("POST", f"/projects/{project_id}/undo", json={"count": count}, headers=headers)
+
+    def revise(self, annotation_id: int, label: str | None = "neutral", key: str | None = None, **body: Any) -> Any:
+        """Change an answer."""
+        sent = body if label is None else {"label": label} | body
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        return self.call("POST", f"/annotations/{annotation_id}/revision", json=sent, headers=headers)
+
+
+@pytest.fixture
+def person(api: Api) -> Callable[[str], Person]:
+    """A factory of annotators by name. The team is these: the account named `annotator` has left."""
+    with api.db.write() as session:
+        session.execute(update(Account).where(Account.name == "annotator").values(revoked_at=utcnow()))
+
+    def join(name: str) -> Person:
+        with api.db.write() as session:
+            account, token = create_account(session, name, Role.ANNOTATOR, utcnow())
+            return Person(api, account.id, token)
+
+    return join
+
+
+@pytest.fixture
+def storied(api: Api, wav_bytes: Callable[..., bytes]) -> int:
+    """A project in which everything happened that an export can tell: two scheme versions, several classes, dimensions,
+    a revision, a withdrawal, a skip, a repeat, a guess that was shown, a ruling, and a clip known from its import."""
+    project_id = api.project(classes=["anger", "joy", "neutral"], dimensions=[{"name": "arousal", "low": 1, "high": 7}])
+    clips = [
+        api.upload(project_id, wav_bytes(seed=seed), external_id=f"c{seed}", speaker=f"s{seed}").json()["id"]
+        for seed in range(6)
+    ]
+    api.upload(project_id, wav_bytes(seed=6), external_id="c6", split="test", label="neutral")
+    with api.db.write() as session:
+        _tell_stories(session, project_id, clips)
+    return project_id
+
+
+def _tell_stories(session: Session, project_id: int, clips: list[int]) -> None:
+    people = dict(session.execute(select(Account.name, Account.id)).all())
+    former = {"classes": ["anger", "happiness", "neutral"], "dimensions": [{"name": "arousal", "low": 1, "high": 7}]}
+    mapping = {"anger": ["anger"], "happiness": ["joy"], "neutral": ["neutral"]}
+    replaced = {"account_id": people["operator"], "replaced_at": utcnow(), "reason": "renamed"}
+    session.add(FormerScheme(project_id=project_id, version=1, scheme=former, mapping=mapping, **replaced))
+    session.get_one(Project, project_id).scheme_version = 2
+    guess = {"label": "anger", "probabilities": {"anger": 0.7, "joy": 0.2, "neutral": 0.1}}
+    made = {"kind": "classifier", "folder": f"f{project_id}", "encoder_digest": "d", "recipe": {}, "report": {}}
+    checkpoint = Checkpoint(project_id=project_id, created_at=utcnow(), **made)
+    session.add(checkpoint)
+    session.flush()
+    session.add(Guess(clip_id=clips[0], checkpoint_id=checkpoint.id, **guess))
+    number = 0
+
+    def said(clip: int, name: str, **values: Any) -> int:
+        nonlocal number
+        number += 1
+        asked = Assignment(
+            project_id=project_id,
+            clip_id=clip,
+            kind=values.get("kind", "answer"),
+            slot=0,
+            position=0,
+            state=AssignmentState.DONE,
+            account_id=people[name],
+            fence=1,
+        )
+        session.add(asked)
+        session.flush()
+        at = utcnow().replace(microsecond=number)
+        row = {
+            "fence": 1,
+            "scheme_version": 2,
+            "seconds": 2.5,
+            "idempotency_key": f"k{number}",
+            "created_at": at,
+        } | values
+        event = Annotation(project_id=project_id, clip_id=clip, assignment_id=asked.id, account_id=people[name], **row)
+        session.add(event)
+        session.flush()
+        return event.id
+
+    said(clips[0], "annotator", label="happiness", scheme_version=1, comment='ängstlich, "leise"\n')
+    said(clips[0], "operator", label="joy", dimensions={"arousal": 4.5}, shown=guess | {"checkpoint_id": checkpoint.id})
+    first = said(clips[1], "annotator", label="anger")
+    said(clips[1], "annotator", label="neutral", supersedes_id=first)
+    said(clips[1], "operator", label="anger", intensities={"anger": 1.0, "joy": 0.25})
+    gone = said(clips[2], "annotator", label="anger")
+    said(clips[2], "annotator", supersedes_id=gone, withdrawn=True)
+    said(clips[3], "annotator", skip_reason="unsure", effect="others")
+    said(clips[3], "operator", unclear=True)
+    said(clips[4], "annotator", label="anger")
+    said(clips[4], "annotator", label="neutral", kind="repeat")
+    ruled = {"decision": "label", "label": "anger", "scheme_version": 2, "reason": "heard it twice"}
+    session.add(
+        Adjudication(project_id=project_id, clip_id=clips[1], account_id=people["admin"], created_at=utcnow(), **ruled)
+    )

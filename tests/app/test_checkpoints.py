@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from app.checkpoints import service
 from app.db import utcnow
 from app.models import Checkpoint
@@ -74,3 +76,39 @@ def test_checkpoints_that_do_not_exist_and_callers_who_may_not(api: Any) -> None
     assert api.post("/checkpoints/999/promote").status_code == 404
     assert api.get("/checkpoints", params={"project_id": 999}).status_code == 404
     assert api.post(f"/checkpoints/{mine}/promote", "annotator").status_code == 403
+
+
+def test_an_examination_is_queued_for_clips_with_a_known_answer(api: Any, wav_bytes: Any) -> None:
+    project = api.project()
+    checkpoint = _checkpoint(api, project, "a")
+    path = f"/checkpoints/{checkpoint}/evaluations"
+    refused = api.post(path, json={})
+    assert (refused.status_code, "no test clip has a reference label" in refused.json()["detail"]) == (409, True)
+    api.upload(project, wav_bytes(), split="test", speaker="t", label="anger")
+    answer = api.post(path, json={"split": "test", "snr_db": [20, 0]})
+    assert (answer.status_code, answer.json()["kind"]) == (202, "examine")
+    assert answer.json()["payload"] == {"checkpoint_id": checkpoint, "split": "test", "snr_db": [20, 0]}
+    by_default = api.post(path, json={}).json()["payload"]
+    assert (by_default["split"], by_default["snr_db"]) == ("test", [20, 10, 5, 0])
+    assert api.post(path, "annotator", json={}).status_code == 403
+    assert api.post("/checkpoints/999/evaluations", json={}).status_code == 404
+    encoder = _checkpoint(api, project, "e", "encoder")
+    refused = api.post(f"/checkpoints/{encoder}/evaluations", json={})
+    assert (refused.status_code, "only a classifier" in refused.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"split": "train"}, "'dev' or 'test'"),
+        ({"snr_db": [10, 10]}, "a ratio is named twice"),
+        ({"snr_db": [100]}, "less than or equal to 60"),
+        ({"snr_db": list(range(11))}, "at most 10 items"),
+        ({"noise": "rain"}, "Extra inputs"),
+    ],
+)
+def test_an_examination_that_cannot_be_is_refused_by_name(api: Any, body: dict[str, Any], says: str) -> None:
+    checkpoint = _checkpoint(api, api.project(), "a")
+    answer = api.post(f"/checkpoints/{checkpoint}/evaluations", json=body)
+    assert answer.status_code == 422
+    assert says in answer.json()["detail"]

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from al_core.corpora.espeak import speak_corpus
 from al_core.encoders.tiny import build_tiny
+from app.db import Database
+from app.models import Project
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -108,10 +111,64 @@ def test_simulate_writes_the_same_file_twice_apart_from_seconds(
         assert result.returncode == 0, result.stderr
         texts.append(json.loads((tmp_path / name).read_text(), object_hook=_without_seconds))
     assert texts[0] == texts[1]
-    assert set(texts[0]) == {"corpus", "encoder", "scheme", "full", "points", "aulc", "versions"}
+    assert set(texts[0]) == {"corpus", "encoder", "scheme", "dimensions", "full", "points", "aulc", "versions"}
     assert len(texts[0]["points"]) == 2 * 2 * 2
     assert set(texts[0]["aulc"]) == {"random", "margin"}
 
 
 def _without_seconds(plain: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in plain.items() if not name.startswith("seconds")}
+
+
+def test_a_project_has_the_dimensions_fairness_and_recipe_it_was_given(
+    run: Run, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    recipe = tmp_path / "lora.json"
+    recipe.write_text(json.dumps({"method": {"kind": "lora", "rank": 2}, "pooling": "attentive"}))
+    scales = ("--dimensions", "arousal:1:5,valence:-1:1", "--encoder", str(tiny_encoder))
+    made = run(
+        "project",
+        "create",
+        "p",
+        "--classes",
+        "a,b",
+        *scales,
+        "--fairness",
+        "gender,language:0.2",
+        "--recipe",
+        "lora.json",
+    )
+    assert made.returncode == 0, made.stderr
+    assert "a, b, arousal, valence" in run("project", "list").stdout
+    with Database(f"sqlite:///{tmp_path / 'data' / 'afterloop.db'}").read() as session:
+        project = session.scalars(select(Project)).one()
+    assert project.scheme["dimensions"][1] == {"name": "valence", "low": -1.0, "high": 1.0}
+    assert project.fairness == {"columns": ["gender", "language"], "limit": 0.2}
+    assert (project.recipe["method"]["rank"], project.recipe["pooling"]) == (2, "attentive")
+    changed = run("project", "change", "p", "--fairness", "session:0.3", "--strategy", "typiclust")
+    assert changed.stdout.strip() == "p: strategy, fairness changed"
+    assert "warnings" in run("round", "list", "p").stdout
+    assert run("checkpoint", "list", "p").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--dimensions", "arousal"), "'arousal' is no dimension: write name:low:high"),
+        (("--dimensions", "arousal:5:1"), "low 5.0 must be below high 1.0"),
+        (("--dimensions", "arousal:1:5", "--strategy", "entropy"), "this scheme has dimensions alone"),
+        (("--classes", "a,b", "--fairness", "gender:2"), "one limit above 0 and up to 1"),
+        (("--classes", "a,b", "--fairness", "speaker:0.2"), "'speaker' holds no groups"),
+        (("--classes", "a,b", "--recipe", "bad.json"), "hidden states 0 to 3"),
+        (("--classes", "a,b", "--recipe", "bad.json", "--layer", "1"), "--recipe says everything"),
+        ((), "a scheme needs at least two classes, or a dimension"),
+    ],
+)
+def test_options_that_cannot_work_are_a_sentence(
+    run: Run, tmp_path: Path, tiny_encoder: Path, options: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "bad.json").write_text('{"layer": 40}')
+    refused = run("project", "create", "p", "--encoder", str(tiny_encoder), *options)
+    assert refused.returncode != 0
+    assert says in " ".join(refused.stderr.replace("│", " ").split()), refused.stderr
+    assert "Traceback" not in refused.stderr

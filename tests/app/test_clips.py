@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -294,3 +295,42 @@ def test_a_lost_blob_is_a_named_error(api, clip):
     api.app.state.storage.path(hashlib.sha256(audio).hexdigest()).unlink()
     answer = api.get(address)
     assert (answer.status_code, answer.json()["title"]) == (500, "blob missing")
+
+
+def test_known_dimensions_and_attributes_come_with_an_upload(api, wav_bytes):
+    project = api.project(dimensions=[{"name": "arousal", "low": 1, "high": 5}])
+    said = {"dimensions": '{"arousal": 3.5}', "attributes": '{"language": "de", "note": ""}', "split": "test"}
+    clip = api.upload(project, wav_bytes(), **said).json()
+    assert (clip["reference_dimensions"], clip["attributes"]) == ({"arousal": 3.5}, {"language": "de"})
+    seen = api.get(f"/clips/{clip['id']}", role="annotator").json()
+    assert (seen["reference_dimensions"], seen["attributes"]) == (None, {})
+    more = api.upload(project, wav_bytes(), attributes='{"age": "young"}')
+    assert (more.status_code, more.json()["attributes"]) == (200, {"language": "de", "age": "young"})
+    other = api.upload(project, wav_bytes(), attributes='{"age": "old"}')
+    assert (other.status_code, other.json()["differs"]) == (409, {"age": {"have": "young", "given": "old"}})
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "says"),
+    [
+        ("dimensions", '{"arousal": 5.5}', "arousal is 5.5: the scheme's range is 1 to 5"),
+        ("dimensions", '{"valence": 1}', "unknown dimension 'valence': the scheme has arousal"),
+        ("dimensions", '{"arousal": NaN}', "write a JSON object of finite numbers"),
+        ("dimensions", "3", "write a JSON object of finite numbers"),
+        ("attributes", '{"language": 3}', "write a JSON object of texts"),
+        ("attributes", '{" ": "x"}', "is no name"),
+        ("attributes", '{"a": "\\u0000"}', "a NUL in it"),
+    ],
+)
+def test_dimensions_and_attributes_that_cannot_be_kept_are_refused(api, wav_bytes, field, text, says):
+    project = api.project(dimensions=[{"name": "arousal", "low": 1, "high": 5}])
+    answer = api.upload(project, wav_bytes(), **{field: text})
+    assert answer.status_code == 422 and says in answer.json()["detail"]
+
+
+def test_what_came_with_a_clip_leaves_with_its_label(api, wav_bytes):
+    project = api.project(dimensions=[{"name": "arousal", "low": 1, "high": 5}])
+    said = {"dimensions": '{"arousal": 3.5}', "attributes": '{"language": "de"}', "split": "test", "gender": "f"}
+    api.upload(project, wav_bytes(), **said)
+    (row,) = map(json.loads, api.get(f"/projects/{project}/export?what=labels").text.splitlines())
+    assert (row["dimensions"], row["attributes"], row["gender"]) == ({"arousal": 3.5}, {"language": "de"}, "f")

@@ -50,6 +50,7 @@ def _point(api: Any, project: int, number: int, arm: str) -> None:
                 uar_high=0.7,
                 wa=0.6,
                 macro_f1=0.6,
+                figures={"n": 9, "classes": {"uar": 0.6, "ece": 0.1}, "dimensions": [], "fairness": {}},
                 strategy="margin",
                 seed=0,
                 seconds={"train": 0.1},
@@ -73,6 +74,9 @@ def test_points_come_in_order_of_round_with_the_strategy_before_its_control(api:
     ]
     assert curve["n_train"] == 1
     assert curve["points"][0]["seconds"] == {"train": 0.1}
+    assert curve["points"][0]["figures"]["classes"] == {"uar": 0.6, "ece": 0.1}
+    detail = api.get(f"/checkpoints/{curve['points'][0]['checkpoint_id']}", "viewer").json()
+    assert detail["figures"] == curve["points"][0]["figures"]
 
 
 def test_a_project_without_a_round_has_an_empty_curve(api: Any) -> None:

@@ -25,7 +25,7 @@ from app.clips.ingest import check_audio
 from app.clips.service import Particulars, add_clip
 from app.db import Database, utcnow
 from app.jobs import queue
-from app.models import Annotation, Checkpoint, Clip, CurvePoint, Job, Role, Round
+from app.models import Annotation, Checkpoint, Clip, CurvePoint, Job, JobEvent, Role, Round
 from app.projects.service import create_project
 from app.rounds.service import open_round
 from app.settings import Settings
@@ -103,7 +103,7 @@ def project(database: Database, settings: Settings, tmp_path: Path) -> int:
     """40 clips of 4 s, and an encoder big enough for its jobs to be caught at work."""
     encoder = build_tiny("whisper", tmp_path / "encoder", width=96, n_layers=4)
     with database.write() as session:
-        recipe = Recipe(method=LastK(k=1), epochs=400, patience=400)
+        recipe = Recipe(method=LastK(k=1), epochs=80, patience=80)
         scheme = Scheme(("high", "low"))
         return create_project(
             session, name="tones", scheme=scheme, encoder=str(encoder), recipe=recipe, batch_size=6, now=utcnow()
@@ -160,8 +160,10 @@ def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(
     with _worker(settings) as worker:
         _wait(database, worker, lambda session: session.get_one(Round, turn).state == "annotating")
         _annotate_everything(database, project, clips)
-        _wait(database, worker, _is_in("fine_tune", "train strategy"))
+        _wait(database, worker, lambda _: any((settings.data / "runs").glob("*/strategy/states/step-*/manifest.json")))
         _kill(worker)
+    with database.read() as session:
+        told_before = session.scalar(select(func.max(JobEvent.id)))
     with _worker(settings) as worker:
         _wait(database, worker, lambda session: session.get_one(Round, turn).state == "finished")
 
@@ -172,6 +174,10 @@ def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(
         point = session.scalars(select(CurvePoint)).one()
         assert session.scalar(select(func.count()).select_from(Clip)) == len(clips)
         assert session.scalar(select(func.count()).select_from(Annotation)) == 6
+        told = session.scalars(select(JobEvent.report).where(JobEvent.id > told_before).order_by(JobEvent.id)).all()
+    steps = [report["step"] for report in told if report.get("stage") == "train strategy"]
+    assert steps[0] > 1, "the next attempt went on where the killed one was"
+    assert not list((settings.data / "runs").iterdir()), "the states of a finished run are removed"
     for kind in ("embed", "adapt", "fine_tune"):
         assert (kind, first[kind].state, first[kind].attempts) == (kind, "succeeded", 2)
     assert (encoder.kind, encoder.folder, encoder.report["steps"]) == ("encoder", f"checkpoints/adapt-{tapt}", 30)

@@ -1,7 +1,9 @@
 """The kinds of jobs, run here on a tiny encoder: what they store, and how they end when they cannot go on."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from app.db import Database, utcnow
 from app.jobs import fine_tune, queue
 from app.jobs.acquire import interleave
 from app.jobs.child import run_job
-from app.models import Arm, Assignment, Checkpoint, Clip, CurvePoint, Job, Pick, Project, Role, Round
+from app.models import Arm, Assignment, Checkpoint, Clip, CurvePoint, GoldClip, Guess, Job, Pick, Project, Role, Round
 from app.projects.service import create_project
 from app.rounds.service import close_round, open_round, retry_round
 from app.settings import Settings
@@ -150,9 +152,9 @@ def test_no_dev_or_test_audio_shapes_a_checkpoint(
 ) -> None:
     heard: set[str | None] = set()
 
-    def watched(*given: Any) -> Any:
+    def watched(*given: Any, **named: Any) -> Any:
         heard.update(clip.speaker for clip in (*given[4].clips, *given[6]))
-        return fine_tune.fine_tune_itself(*given)
+        return fine_tune.fine_tune_itself(*given, **named)
 
     monkeypatch.setattr(fine_tune, "fine_tune_itself", fine_tune.fine_tune, raising=False)
     monkeypatch.setattr(fine_tune, "fine_tune", watched)
@@ -171,6 +173,36 @@ def test_a_clip_both_arms_pick_is_asked_once_for_every_overlap(database: Databas
     assert [assignment.position for assignment in assignments] == list(range(16))
     assert [assignment.slot for assignment in assignments] == [0] * 8 + [1] * 8
     assert sorted(_picks(database, turn, "strategy")) == sorted(_picks(database, turn, "control"))
+
+
+def test_the_queue_alternates_and_holds_the_promoted_checkpoints_guesses_where_annotators_see_them(
+    database: Database, project: int, run: Any
+) -> None:
+    _open(database, project, control_size=0)
+    run()
+    _annotate(database, project, _truth)
+    run()
+    with database.write() as session:
+        session.get_one(Project, project).annotating = {"preannotations": True}
+        gold = session.scalars(select(Clip.id).where(Clip.split == "test")).first()
+        now = {"project_id": project, "created_at": utcnow()}
+        session.add(GoldClip(clip_id=gold, use="gold", labels=["high"], dimensions={}, **now))
+    turn = _open(database, project, batch_size=4, control_size=0)
+    assert run() == ROUND
+    with database.read() as session:
+        rows = session.execute(
+            select(Clip.id, Clip.speaker).join(Assignment, Assignment.clip_id == Clip.id)
+            .where(Assignment.round_id == turn).order_by(Assignment.position)
+        ).all()  # fmt: skip
+        guesses = {guess.clip_id: guess for guess in session.scalars(select(Guess))}
+        promoted = session.scalars(select(Checkpoint.id).where(Checkpoint.promoted_at.is_not(None))).one()
+    assert sorted(guesses) == sorted([gold, *(clip_id for clip_id, _ in rows)])
+    assert all(guess.checkpoint_id == promoted and guess.label in CLASSES for guess in guesses.values())
+    assert all(sum(guess.probabilities.values()) == pytest.approx(1, abs=1e-3) for guess in guesses.values())
+    speakers = [speaker for _, speaker in rows]
+    longest = max(Counter(speakers).values())
+    repeats = sum(one == two for one, two in pairwise(speakers))
+    assert repeats == max(0, longest - (len(speakers) - longest) - 1)
 
 
 def test_clips_the_other_arm_had_labelled_are_not_asked_again(database: Database, project: int, run: Any) -> None:
@@ -210,6 +242,8 @@ def test_an_empty_pool_fails_the_round_and_says_what_to_do(database: Database, p
 def test_clips_out_for_everybody_leave_the_pool_and_unanswered_ones_return(
     database: Database, project: int, run: Any
 ) -> None:
+    with database.write() as session:  # without a second one, nobody could be asked what the first cannot tell
+        create_account(session, "another", Role.ANNOTATOR, utcnow())
     first = _open(database, project, batch_size=4, control_size=0)
     run()
     _annotate(database, project, lambda clip: SkipReason.BAD_AUDIO if _truth(clip) == "low" else SkipReason.UNSURE)

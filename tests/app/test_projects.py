@@ -43,18 +43,38 @@ def test_a_strategy_is_a_name_an_import_path_or_an_object(api, strategy, stored)
     ("change", "field", "says"),
     [
         ({"recipe": {"epochs": 0}}, "body.recipe", "recipe.epochs is 0: it must be at least 1"),
-        ({"recipe": {"layr": 1}}, "body.recipe.layr", "Unexpected"),
-        ({"recipe": {"method": {"kind": "lora", "rnk": 1}}}, "body.recipe", "recipe.method.lora.rnk: Unexpected"),
-        ({"recipe": {"method": {"kind": "magic"}}}, "body.recipe", "'probe', 'last_k', 'lora'"),
-        ({"recipe": {"layer": "two"}}, "body.recipe.layer", "valid integer"),
-        ({"recipe": {"learning_rate": 0}}, "body.recipe", "recipe.learning_rate is 0.0: it must be above 0"),
+        ({"recipe": {"layr": 1}}, "body.recipe", "recipe.layr is unknown: the fields are accumulate, augment"),
+        ({"recipe": {"method": {"kind": "lora", "rnk": 1}}}, "body.recipe", "recipe.method.rnk is unknown"),
+        ({"recipe": {"method": {"kind": "magic"}}}, "body.recipe", "use probe, full, last_k, bitfit, lora, dora, ia3"),
+        ({"recipe": {"layer": "two"}}, "body.recipe", "recipe.layer is 'two': it must be a whole number"),
+        ({"recipe": {"learning_rate": 0}}, "body.recipe", "recipe.learning_rate is 0: it must be above 0"),
+        (
+            {"recipe": {"method": {"kind": "combined", "parts": [{"kind": "lora", "rank": 0}, {"kind": "gate"}]}}},
+            "body.recipe",
+            "recipe.method.parts.0.rank is 0: it must be at least 1",
+        ),
+        (
+            {"recipe": {"normalise_speakers": True, "method": {"kind": "lora"}}},
+            "body.recipe",
+            "recipe.normalise_speakers works on pooled embeddings: use it with the probe",
+        ),
         ({"strategy": "magic"}, "body.strategy", "unknown strategy 'magic': choose from random, entropy"),
         ({"strategy": {"kind": "typiclust", "near": 1}}, "body.strategy.typiclust.near", "Unexpected"),
         ({"strategy": "os:system; rm"}, "body.strategy", "no import path"),
         ({"classes": ["anger"]}, "body", "classes: at least two"),
         ({"classes": ["anger", "anger"]}, "body", "a class is named twice"),
         ({"classes": ["anger", " "]}, "body.classes.1", "at least 1 character"),
+        ({"classes": []}, "body", "classes: at least two are needed, or dimensions"),
         ({"dimensions": [{"name": "arousal", "low": 1, "high": 1}]}, "body.dimensions.0", "must be below"),
+        ({"dimensions": [{"name": "arousal"}]}, "body.dimensions.0", "dimension 'arousal' has no low and no high"),
+        ({"dimensions": [{"name": "speaker", "low": 1, "high": 5}]}, "body", "'speaker' is a column of manifests"),
+        (
+            {"dimensions": [{"name": "arousal", "low": 1, "high": 5}, {"name": "arousal", "low": 0, "high": 1}]},
+            "body",
+            "dimensions: 'arousal' is named twice",
+        ),
+        ({"fairness": {"columns": []}}, "body.fairness.columns", "at least 1 item"),
+        ({"fairness": {"columns": ["gender"], "limit": 0}}, "body.fairness.limit", "greater than 0"),
         ({"name": ""}, "body.name", "at least 1 character"),
         ({"batch_size": 0}, "body.batch_size", "greater than or equal to 1"),
         ({"batch_size": 10**12}, "body.batch_size", "less than or equal to"),
@@ -72,7 +92,7 @@ def test_what_cannot_work_is_refused_with_its_field_and_a_sentence(api, change, 
     assert says in problem["problem"]
 
 
-@pytest.mark.parametrize("missing", ["name", "classes", "encoder"])
+@pytest.mark.parametrize("missing", ["name", "encoder"])
 def test_a_missing_field_is_named(api, missing):
     answer = api.post("/projects", json={name: value for name, value in BODY.items() if name != missing})
     assert answer.json()["fields"] == [{"field": f"body.{missing}", "problem": "Field required"}]
