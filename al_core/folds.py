@@ -25,6 +25,7 @@ class LabelledCorpus:
             each other), else the speaker.
         refused: one sentence for everything that was left out.
         dimensions: (n, m) float32 on the scheme's own scales, NaN where unknown; None for a scheme without dimensions.
+        texts: the words of each clip, or a code for them; empty where nobody read them.
     """
 
     name: str
@@ -35,6 +36,7 @@ class LabelledCorpus:
     splits: tuple[Split | None, ...]
     refused: tuple[str, ...]
     dimensions: Floats | None = None
+    texts: tuple[str | None, ...] = ()
 
     def labelled(self, positions: Sequence[int]) -> LabelledClips:
         """These clips with what is known of them."""
@@ -91,6 +93,7 @@ def load_labelled(corpus: Corpus, max_s: float = 30.0, scheme: Scheme | None = N
         splits=tuple(row.split for row in kept),
         refused=(*refused, *opened.refused),
         dimensions=np.stack([_values(row, scheme) for row in kept]) if scheme.dimensions else None,
+        texts=tuple(row.text for row in kept),
     )
 
 

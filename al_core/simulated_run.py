@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -19,8 +19,9 @@ from al_core.peft.methods import FineTuned
 from al_core.peft.probe import embeddings, feature_spec
 from al_core.recipe import Recipe
 from al_core.scheme import Scheme
-from al_core.strategies.specs import Modal, Strategy
-from al_core.targets import Floats, LabelledClips, TargetError, check_dimensions
+from al_core.strategies.passes import heard
+from al_core.strategies.specs import Strategy, name_of
+from al_core.targets import Floats, LabelledClips, TargetError, check_dimensions, to_unit
 from al_core.train import fine_tune
 
 Adapt = Callable[[SpeechEncoder, Sequence[Clip], Sequence[Clip], int], tuple[SpeechEncoder, float]]
@@ -62,6 +63,7 @@ class SimulatedRun:
     Attributes:
         embeddings: (n, d) of the pool, as the strategies see them.
         classes: (n,) int64 of the pool, positions in the scheme, −1 where unknown.
+        groups: (n,) int64 of the pool by column: who speaks, and which sentence, where the corpus says so.
     """
 
     recipe: Recipe
@@ -75,6 +77,7 @@ class SimulatedRun:
     store: FeatureStore
     embeddings: Floats
     classes: NDArray[np.int64]
+    groups: dict[str, NDArray[np.int64]]
     seconds_embed: float
     seconds_tapt: float
 
@@ -113,6 +116,7 @@ class SimulatedRun:
             store=store,
             embeddings=_seen(recipe, encoder, store, pool.clips),
             classes=Truth.of(pool).classes,
+            groups=_groups(corpus, fold),
             seconds_embed=seconds_embed,
             seconds_tapt=seconds_tapt,
         )
@@ -159,16 +163,29 @@ class SimulatedRun:
         clips = [self.pool.clips[i] for i in rest]
         # A label without a class is no ground covered, unless there are none.
         covered = labelled[self.classes[labelled] >= 0] if self.scheme.classes else labelled
-        pool = loop.pool_view(
-            self.embeddings[rest],
-            classifier.predict(clips).probabilities if classifier else None,
-            self.embeddings[covered],
-            self.classes[covered],
-            len(self.scheme),
-            np.array([clip.duration_s for clip in clips], dtype=np.float32),
+        predicted = classifier.predict(clips) if classifier else None
+        pool = replace(
+            loop.pool_view(
+                self.embeddings[rest],
+                predicted.probabilities if predicted else None,
+                self.embeddings[covered],
+                self.classes[covered],
+                len(self.scheme),
+                np.array([clip.duration_s for clip in clips], dtype=np.float32),
+            ),
+            n_dimensions=len(self.scheme.dimensions),
+            labelled_dimensions=self._unit(covered),
+            groups={name: codes[rest] for name, codes in self.groups.items()},
         )
+        if classifier and predicted:
+            passes = loop.round_rng(self.seed, number, "passes")
+            pool = heard(pool, strategy, classifier, clips, predicted.dimensions, passes)
         rng = loop.round_rng(self.seed, number, "strategy")
         return rest[loop.acquire(strategy, pool, n, rng).positions]
+
+    def _unit(self, positions: NDArray[np.int64]) -> Floats | None:
+        """(m, k) dimensions of pool clips on the unit scale."""
+        return None if self.pool.dimensions is None else to_unit(self.pool.dimensions[positions], self.scheme)
 
     def _learn(self, positions: NDArray[np.int64]) -> tuple[FineTuned | None, float]:
         """A classifier fine-tuned on these labels and its seconds; None while nothing can be learned from them."""
@@ -195,7 +212,7 @@ class SimulatedRun:
 
 def strategy_name(strategy: Strategy) -> str:
     """The name a result is filed under."""
-    return strategy.path if isinstance(strategy, Modal) else strategy.kind
+    return name_of(strategy)
 
 
 def _seen(recipe: Recipe, encoder: SpeechEncoder, store: FeatureStore, clips: Sequence[Clip]) -> Floats:
@@ -205,6 +222,15 @@ def _seen(recipe: Recipe, encoder: SpeechEncoder, store: FeatureStore, clips: Se
         return X
     speakers = [clip.speaker for clip in clips]
     return SpeakerNormaliser.fit(X, speakers).transform(X, speakers)
+
+
+def _groups(corpus: LabelledCorpus, fold: Fold) -> dict[str, NDArray[np.int64]]:
+    """Codes of speakers and sentences of the pool."""
+    columns = {
+        "speaker": [corpus.clips[i].speaker for i in fold.pool],
+        "sentence": [corpus.texts[i] for i in fold.pool] if corpus.texts else [],
+    }
+    return loop.group_codes(columns)
 
 
 def _teaches(train: LabelledClips, scheme: Scheme) -> bool:

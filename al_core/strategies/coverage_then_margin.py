@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from al_core.pool import PoolView, Selection
 from al_core.strategies import margin, typiclust
-from al_core.strategies.inputs import finite_embeddings
+from al_core.strategies.inputs import finite_rows
 
 
 def select(
@@ -38,11 +38,11 @@ def _spread_margin(pool: PoolView, n: int, rng: Generator, candidates_per_pick: 
     candidates = margin.select(pool, min(candidates_per_pick * n, len(pool)), rng)
     if len(candidates.positions) == n:
         return candidates
-    embeddings, _ = finite_embeddings(pool)
+    embeddings, _ = finite_rows(pool)
     seed = int(rng.integers(2**31))
     with threadpool_limits(1):  # sums over threads differ from run to run
-        clusters = KMeans(n, n_init=1, random_state=seed).fit_predict(embeddings[candidates.positions])
+        clusters = KMeans(n, n_init=1, random_state=seed).fit_predict(embeddings.take(candidates.positions))
     _, best_of_each = np.unique(clusters, return_index=True)
     others = np.setdiff1d(np.arange(len(clusters)), best_of_each)  # needed where copies leave a cluster empty
     ranks = np.sort(np.concatenate([best_of_each, others])[:n])
-    return Selection(candidates.positions[ranks], candidates.scores[ranks])
+    return Selection(candidates.positions[ranks], candidates.scores[ranks], clusters[ranks].astype(np.int64))

@@ -1,5 +1,6 @@
 """Choose a strategy by its description and ask it for positions."""
 
+from functools import partial
 from typing import assert_never
 
 import numpy as np
@@ -7,25 +8,61 @@ from numpy.random import Generator
 
 from al_core.pool import PoolView, Selection
 from al_core.strategies import (
+    alps,
     badge,
+    bald,
+    batch_bald,
+    cluster_margin,
+    constrained,
     core_set,
+    cost_aware,
     coverage_then_margin,
+    ctial,
+    drop_query,
+    dropout_variance,
+    duration_quotas,
     entropy,
+    explored,
+    greedy_x,
+    greedy_y,
+    k_means,
     least_confidence,
     margin,
     modal,
+    power_bald,
+    prob_cover,
     random,
+    random_share,
+    ranked_batch,
     typiclust,
 )
 from al_core.strategies.specs import (
+    Alps,
     Badge,
+    Bald,
+    BatchBald,
+    ClusterMargin,
+    Constrained,
     CoreSet,
+    CostAware,
     CoverageThenMargin,
+    Ctial,
+    DropoutVariance,
+    DropQuery,
+    DurationQuotas,
     Entropy,
+    Explored,
+    GreedyX,
+    GreedyY,
+    KMeans,
     LeastConfidence,
     Margin,
     Modal,
+    PowerBald,
+    ProbCover,
     Random,
+    RandomShare,
+    RankedBatch,
     Strategy,
     StrategyError,
     TypiClust,
@@ -35,6 +72,8 @@ from al_core.strategies.specs import (
 def query(strategy: Strategy, pool: PoolView, n: int, rng: Generator) -> Selection:
     """min(n, len(pool)) different positions of the pool, best first, each with its score.
 
+    Only `Constrained` may choose fewer: where its limits leave nothing to take.
+
     Args:
         strategy: which, with its parameters.
         pool: what may be seen.
@@ -42,7 +81,7 @@ def query(strategy: Strategy, pool: PoolView, n: int, rng: Generator) -> Selecti
         rng: the only source of randomness: the same state gives the same selection.
 
     Raises:
-        StrategyError: n is negative, probabilities are missing or not finite, or a modAL callable fails.
+        StrategyError: n is negative, what the strategy reads is missing or not finite, or a modAL callable fails.
     """
     if n < 0:
         raise StrategyError(f"cannot choose {n} clips: ask for 0 or more")
@@ -60,13 +99,49 @@ def query(strategy: Strategy, pool: PoolView, n: int, rng: Generator) -> Selecti
             return margin.select(pool, n, rng)
         case CoreSet():
             return core_set.select(pool, n, rng)
+        case KMeans():
+            return k_means.select(pool, n, rng)
         case Badge():
             return badge.select(pool, n, rng)
         case TypiClust(neighbours=neighbours):
             return typiclust.select(pool, n, rng, neighbours)
+        case ProbCover(radius=radius, purity=purity):
+            return prob_cover.select(pool, n, rng, radius, purity)
+        case ClusterMargin(candidates_per_pick=per_pick):
+            return cluster_margin.select(pool, n, rng, per_pick)
         case CoverageThenMargin(coverage_per_class=per_class, candidates_per_pick=per_pick):
             return coverage_then_margin.select(pool, n, rng, per_class, per_pick)
+        case RankedBatch():
+            return ranked_batch.select(pool, n, rng)
+        case Bald():
+            return bald.select(pool, n, rng)
+        case BatchBald():
+            return batch_bald.select(pool, n, rng)
+        case PowerBald(power=power):
+            return power_bald.select(pool, n, rng, power)
+        case DropQuery():
+            return drop_query.select(pool, n, rng)
+        case Alps():
+            return alps.select(pool, n, rng)
+        case Ctial():
+            return ctial.select(pool, n, rng)
+        case DropoutVariance():
+            return dropout_variance.select(pool, n, rng)
+        case GreedyX():
+            return greedy_x.select(pool, n, rng)
+        case GreedyY():
+            return greedy_y.select(pool, n, rng)
         case Modal(path=path):
             return modal.select(pool, n, rng, path)
+        case Constrained(inner=inner, limits=limits, takes=takes):
+            return constrained.select(pool, n, rng, partial(query, inner), limits, takes == "spread")
+        case DurationQuotas(inner=inner, bounds_s=bounds_s, shares=shares):
+            return duration_quotas.select(pool, n, rng, partial(query, inner), bounds_s, shares)
+        case CostAware(inner=inner, overhead_s=overhead_s, candidates_per_pick=per_pick):
+            return cost_aware.select(pool, n, rng, partial(query, inner), overhead_s, per_pick)
+        case Explored(inner=inner, share=share):
+            return explored.select(pool, n, rng, partial(query, inner), share)
+        case RandomShare(inner=inner, share=share):
+            return random_share.select(pool, n, rng, partial(query, inner), share)
         case _:
             assert_never(strategy)

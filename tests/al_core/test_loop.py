@@ -100,4 +100,6 @@ def test_without_classes_a_round_is_chosen_by_embeddings_and_what_reads_probabil
 
 @pytest.mark.parametrize("name", STRATEGY_NAMES)
 def test_needing_probabilities_is_known_of_every_strategy(name: str) -> None:
-    assert parse_strategy(name).needs_probabilities == (name in {"entropy", "least_confidence", "margin", "badge"})
+    doubt = {"entropy", "least_confidence", "margin", "badge", "cluster_margin", "ranked_batch", "drop_query", "ctial"}
+    doubt |= {"bald", "batch_bald", "power_bald"}
+    assert parse_strategy(name).needs_probabilities == (name in doubt)

@@ -19,7 +19,12 @@ from al_core.scheme import Dimension, Scheme
 from al_core.simulate import SimulationError, SimulationPlan, area_under_curve, simulate
 from al_core.strategies.specs import (
     STRATEGY_NAMES,
+    Bald,
+    Constrained,
     CoverageThenMargin,
+    Ctial,
+    DropoutVariance,
+    GreedyY,
     Margin,
     Modal,
     Random,
@@ -36,6 +41,8 @@ PLAN = SimulationPlan(
     fractions=(0.1, 0.3, 0.6),
     test_speakers=2,
 )
+# What reads neither dimensions, which the corpus has not, nor loss profiles, which TAPT makes.
+NAMES = [name for name in STRATEGY_NAMES if name != "alps" and not parse_strategy(name).needs_dimensions]
 KEYS = {"corpus", "encoder", "scheme", "dimensions", "full", "points", "aulc", "versions"}
 POINT_KEYS = {
     *("strategy", "seed", "round", "n_labels", "fraction", "uar", "wa", "macro_f1", "ccc"),
@@ -125,10 +132,8 @@ def test_strategies_that_begin_at_random_begin_alike(encoder, store) -> None:
 
 def test_every_strategy_runs_and_a_modal_callable_too(encoder, store) -> None:
     path = "modAL.batch:uncertainty_batch_sampling"
-    plan = replace(
-        PLAN, strategies=(*map(parse_strategy, STRATEGY_NAMES), Modal(path)), n_seeds=1, fractions=(0.2, 0.4)
-    )
-    assert list(result_of(plan, a_corpus(), encoder, store)["aulc"]) == [*STRATEGY_NAMES, path]
+    plan = replace(PLAN, strategies=(*map(parse_strategy, NAMES), Modal(path)), n_seeds=1, fractions=(0.2, 0.4))
+    assert list(result_of(plan, a_corpus(), encoder, store)["aulc"]) == [*NAMES, path]
 
 
 def test_the_encoder_adapts_to_the_pool_of_each_fold_and_never_hears_a_test_speaker(encoder, store) -> None:
@@ -230,3 +235,12 @@ def test_the_area_under_the_curve_is_its_mean_height() -> None:
 def test_a_plan_that_cannot_be_run_is_refused(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SimulationError, match=sentence):
         replace(PLAN, **change)
+
+
+def test_strategies_of_dimensions_and_wrappers_run_and_are_filed_under_their_names(encoder, store) -> None:
+    corpus = replace(with_pitch(a_corpus(), Scheme(SCHEME.classes, (PITCHED,))), texts=("a", "b") * 36)
+    strategies = (Ctial(), GreedyY(), DropoutVariance(passes=3), Constrained(Bald(passes=3), per_speaker=12))
+    plan = replace(PLAN, strategies=strategies, n_seeds=1, fractions=(0.2, 0.5))
+    result = result_of(plan, corpus, encoder, store)
+    assert list(result["aulc"]) == ["ctial", "greedy_y", "dropout_variance", "constrained(bald)"]
+    assert all(point["n_labels"] == (10 if point["round"] == 0 else 24) for point in result["points"])

@@ -12,17 +12,34 @@ from al_core.pool import PoolView, Selection
 from al_core.strategies.query import query
 from al_core.strategies.specs import (
     STRATEGY_NAMES,
+    Alps,
+    Bald,
+    BatchBald,
+    Constrained,
     CoreSet,
+    CostAware,
     CoverageThenMargin,
+    Ctial,
+    DropoutVariance,
+    DurationQuotas,
     Entropy,
+    Explored,
+    GreedyX,
+    GreedyY,
     LeastConfidence,
     Margin,
     Modal,
+    PowerBald,
+    ProbCover,
     Random,
+    RandomShare,
     Strategy,
     StrategyError,
     TypiClust,
+    Wrapper,
+    innermost,
     parse_strategy,
+    passes_of,
 )
 
 STRATEGIES = [
@@ -31,7 +48,16 @@ STRATEGIES = [
     CoverageThenMargin(coverage_per_class=0, candidates_per_pick=1),  # plain margin
     Modal("modAL.uncertainty:margin_sampling"),
     Modal("modAL.batch:uncertainty_batch_sampling"),
+    ProbCover(radius=0.5),
+    Constrained(Margin()),
+    Constrained(CoreSet(), per_speaker=400, per_session=400, per_sentence=400, per_near_duplicate=400),
+    DurationQuotas(parse_strategy("badge"), bounds_s=(2.0, 3.0), shares=(0.2, 0.3, 0.5)),
+    CostAware(TypiClust()),
+    Explored(Margin()),
+    RandomShare(Explored(CostAware(Constrained(parse_strategy("k_means")))), share=0.3),
 ]
+READS_NO_EMBEDDING = Entropy | LeastConfidence | Margin | Bald | BatchBald | PowerBald | Alps | Ctial
+READS_NO_EMBEDDING |= DropoutVariance | GreedyY
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 
 
@@ -42,6 +68,8 @@ def a_pool(n: int = 450, m: int = 20, seed: int = 0, c: int = 7, d: int = 12) ->
     together = (centres[rng.integers(9, size=n + m)] + rng.normal(size=(n + m, d))).astype(np.float32)
     logits = together[:n] @ rng.normal(size=(d, c)) / 2
     exp = np.exp(logits - logits.max(axis=1, keepdims=True))
+    passes = np.exp(logits[:, None] + rng.normal(size=(n, 8, c)))
+    dimensions = rng.normal(size=(n, 2)) / 10 + 0.5
     return PoolView(
         embeddings=together[:n],
         probabilities=(exp / exp.sum(axis=1, keepdims=True)).astype(np.float32),
@@ -49,7 +77,24 @@ def a_pool(n: int = 450, m: int = 20, seed: int = 0, c: int = 7, d: int = 12) ->
         labelled_classes=rng.integers(c, size=m),
         n_classes=c,
         durations_s=rng.uniform(1, 4, n).astype(np.float32),
+        samples=(passes / passes.sum(axis=2, keepdims=True)).astype(np.float32),
+        n_dimensions=2,
+        dimensions=dimensions.astype(np.float32),
+        dimension_samples=(dimensions[:, None] + rng.normal(size=(n, 8, 2)) / 20).astype(np.float32),
+        labelled_dimensions=rng.uniform(size=(m, 2)).astype(np.float32),
+        loss_profile=rng.gamma(2, size=(n, 6)).astype(np.float32),
+        groups={
+            "speaker": rng.integers(6, size=n),
+            "session": rng.integers(3, size=n),
+            "sentence": rng.integers(-1, 10, size=n),
+            "near_duplicate": np.arange(n, dtype=np.int64) // 2,
+        },
     )
+
+
+def begins(strategy: Strategy) -> bool:
+    """Whether it chooses before a classifier is trained."""
+    return not (strategy.needs_probabilities or strategy.needs_dimensions)
 
 
 def assert_positions(selection: Selection, n: int, pool: PoolView) -> None:
@@ -127,24 +172,34 @@ def test_memory_mapped_half_precision_embeddings_choose_as_their_float32_copy(
 def test_copies_of_one_clip_are_chosen_once_each(strategy: Strategy) -> None:
     """All equal: every distance is 0 and every probability a tie."""
     pool = a_pool(n=30)
-    assert pool.probabilities is not None
-    equal = replace(
-        pool, embeddings=np.repeat(pool.embeddings[:1], 30, 0), probabilities=np.repeat(pool.probabilities[:1], 30, 0)
-    )
+    columns = ("embeddings", "probabilities", "samples", "dimensions", "dimension_samples", "loss_profile")
+    equal = replace(pool, **{name: np.repeat(getattr(pool, name)[:1], 30, 0) for name in columns})
     assert_positions(query(strategy, equal, 12, default_rng(0)), 12, equal)
 
 
 @every_strategy
 def test_every_strategy_can_open_round_0(strategy: Strategy) -> None:
     """No label, no classifier: the cold start rule of the loop."""
-    cold = replace(a_pool(m=0), probabilities=None)
+    cold = replace(a_pool(m=0), probabilities=None, samples=None, dimensions=None, dimension_samples=None)
     assert_positions(acquire(strategy, cold, 14, default_rng(0)), 14, cold)
 
 
-@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s.needs_probabilities], ids=str)
-def test_a_strategy_that_reads_probabilities_names_what_it_lacks(strategy: Strategy) -> None:
+@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if not begins(s)], ids=str)
+def test_a_strategy_that_reads_predictions_names_what_it_lacks(strategy: Strategy) -> None:
     with pytest.raises(StrategyError, match="trained classifier"):
-        query(strategy, replace(a_pool(), probabilities=None), 5, default_rng(0))
+        query(strategy, replace(a_pool(), probabilities=None, dimensions=None), 5, default_rng(0))
+
+
+@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if passes_of(s) is not None], ids=str)
+def test_a_strategy_that_reads_dropout_passes_says_that_nobody_ran_them(strategy: Strategy) -> None:
+    with pytest.raises(StrategyError, match="reads dropout passes and the pool has none"):
+        query(strategy, replace(a_pool(), samples=None, dimension_samples=None), 5, default_rng(0))
+
+
+@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s.needs_dimensions], ids=str)
+def test_a_strategy_that_reads_dimensions_is_refused_by_a_scheme_without_them(strategy: Strategy) -> None:
+    with pytest.raises(StrategyError, match="reads dimensions and the scheme has classes alone"):
+        acquire(strategy, replace(a_pool(), n_dimensions=0), 5, default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +209,8 @@ def test_nan_probabilities_are_refused(strategy: Strategy) -> None:
     pool = a_pool()
     assert pool.probabilities is not None
     pool.probabilities[17, 2] = np.nan
-    with pytest.raises(StrategyError, match=r"1 of 450 clips have NaN.*position 17"):
+    told = r"1 of \d+ clips have NaN" if isinstance(strategy, Wrapper) else r"1 of 450 clips have NaN.*position 17"
+    with pytest.raises(StrategyError, match=told):
         query(strategy, pool, 5, default_rng(0))
 
 
@@ -163,14 +219,15 @@ def test_broken_embeddings_are_refused_by_what_reads_them(strategy: Strategy) ->
     pool = a_pool()
     pool.embeddings[3, 1] = np.inf
     plain_margin = CoverageThenMargin(coverage_per_class=0, candidates_per_pick=1)
-    if isinstance(strategy, Entropy | LeastConfidence | Margin) or strategy == plain_margin:
+    clustered = isinstance(strategy, Explored | RandomShare)
+    if not clustered and (isinstance(innermost(strategy), READS_NO_EMBEDDING) or strategy == plain_margin):
         assert_positions(query(strategy, pool, 5, default_rng(0)), 5, pool)
     else:
         with pytest.raises(StrategyError, match="embed these clips again"):
             query(strategy, pool, 5, default_rng(0))
 
 
-@pytest.mark.parametrize("strategy", [Entropy(), LeastConfidence(), Margin(), CoreSet()], ids=str)
+@pytest.mark.parametrize("strategy", [Entropy(), LeastConfidence(), Margin(), CoreSet(), GreedyX()], ids=str)
 def test_the_same_clips_are_chosen_in_whatever_order_the_pool_comes(strategy: Strategy) -> None:
     """Where the definition has no chance in it, positions follow the clips."""
     pool = a_pool()

@@ -68,10 +68,16 @@ def literal_badge(pool: PoolView, n: int, rng: Generator) -> list[int]:
         gradients.append(np.outer(p - guess, h).ravel())
     g = np.array(gradients)
     chosen = [int((g**2).sum(axis=1).argmax())]
+    bounds = ((g - g[chosen[0]]) ** 2).sum(axis=1)
     while len(chosen) < n:
         nearest = np.min([((g - g[centre]) ** 2).sum(axis=1) for centre in chosen], axis=0)
-        cumulative = np.cumsum(nearest)
-        chosen.append(int((cumulative <= rng.random() * cumulative[-1]).sum()))
+        cumulative = np.cumsum(bounds)
+        proposed = int((cumulative <= rng.random() * cumulative[-1]).sum())
+        if rng.random() * bounds[proposed] < nearest[proposed]:
+            chosen.append(proposed)
+            bounds[proposed] = 0
+        else:
+            bounds[proposed] = nearest[proposed]
     return chosen
 
 
