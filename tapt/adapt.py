@@ -1,46 +1,103 @@
 """Adapt an encoder to a corpus, telling a terminal how it goes."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from al_core.corpora.read import read_corpus
 from al_core.encoders import open_encoder
 from tapt.corpus_clips import SplitChoice, corpus_clips
 from tapt.finished import read_finished
+from tapt.heard import write_heard
 from tapt.identity import TaptResumeError
 from tapt.pretrain import pretrain
-from tapt.recipe import TaptRecipe
+from tapt.recipe import TaptRecipe, tapt_recipe_from_dict, tapt_recipe_to_dict
 from tapt.report import TaptReport
-from tapt.resumable_state import newest_state
+from tapt.resumable_state import TaptStateError, newest_state
+
+ASKED = "asked.json"
 
 
-def adapt_corpus(
-    recipe: TaptRecipe, manifest: Path, source: str, folder: Path, split: SplitChoice, *, resume: bool
-) -> TaptReport:
-    """Read a corpus, open an encoder, run `pretrain` with a progress bar; returns its last report.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run was asked for, kept in its folder, so that resuming needs nothing but the folder.
+
+    Attributes:
+        recipe: everything that decides the run.
+        manifest: of the corpus.
+        source: encoder to start from, a hub id or a folder.
+        split: which clips are heard.
+    """
+
+    recipe: TaptRecipe
+    manifest: Path
+    source: str
+    split: SplitChoice
+
+    def write(self, folder: Path) -> None:
+        """Keep it; TaptStateError when the folder cannot be written."""
+        plain = {
+            "recipe": tapt_recipe_to_dict(self.recipe),
+            "manifest": str(self.manifest.resolve()),
+            "encoder": str(Path(self.source).resolve()) if Path(self.source).is_dir() else self.source,
+            "split": self.split,
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ASKED).write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise TaptStateError(f"could not write {folder / ASKED}: {error}; free the disk") from error
+
+    @classmethod
+    def read(cls, folder: Path) -> "Asked":
+        """What the run in `folder` was asked for; TaptResumeError when it holds none."""
+        try:
+            plain: dict[str, Any] = json.loads((folder / ASKED).read_text(encoding="utf-8"))
+            recipe, split = tapt_recipe_from_dict(plain["recipe"]), plain["split"]
+            return cls(recipe, Path(plain["manifest"]), plain["encoder"], split)
+        except (OSError, ValueError, KeyError) as error:
+            raise TaptResumeError(f"{folder} holds no run to go on with: {error}; start one with `run`") from error
+
+
+def start_run(asked: Asked, folder: Path) -> TaptReport:
+    """Begin a run in a folder that holds none; returns its last report.
 
     Raises:
-        TaptResumeError: `folder` holds a run and `resume` is False.
+        TaptResumeError: `folder` holds a run.
     """
-    if not resume and (newest_state(folder) or read_finished(folder)):
-        raise TaptResumeError(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
+    if newest_state(folder) or read_finished(folder):
+        raise TaptResumeError(f"{folder} holds a run already: `resume` goes on with it, or choose another folder")
+    return _adapt(asked, folder)
+
+
+def resume_run(folder: Path) -> TaptReport:
+    """Go on with the run in `folder`, which ends as if it had never been broken off; returns its last report.
+
+    Raises:
+        TaptResumeError: `folder` holds no run.
+    """
+    return _adapt(Asked.read(folder), folder)
+
+
+def _adapt(asked: Asked, folder: Path) -> TaptReport:
     console = Console()
-    corpus = read_corpus(manifest)
-    heard = corpus_clips(corpus, split)
+    corpus = read_corpus(asked.manifest)
+    heard = corpus_clips(corpus, asked.split)
     for sentence in (*(f"{refusal.where}: {refusal.detail}" for refusal in corpus.refused), *heard.refused):
         console.print(f"left out  {sentence}", markup=False, soft_wrap=True)
-    encoder = open_encoder(source)
-    last = _show(console, pretrain(recipe, encoder, heard.clips, folder, heard.held_out))
-    console.print(
-        f"{folder}: {last.steps} steps on {len(heard.clips)} clips, {last.seconds_audio / 60:.1f} minutes of audio "
-        f"in {last.seconds:.0f} s; loss {last.loss:.2f}, {last.units_used} units used (perplexity "
-        f"{last.unit_perplexity:.1f})",
-        markup=False,
-        soft_wrap=True,
-    )
+    encoder = open_encoder(asked.source)
+    reports = pretrain(asked.recipe, encoder, heard.clips, folder, heard.held_out)
+    asked.write(folder)
+    write_heard(folder, {clip.key for clip in heard.clips})
+    last = _show(console, reports)
+    told = [f"{folder}: {last.steps} steps on {len(heard.clips)} clips"]
+    told.append(f"{last.seconds_audio / 60:.1f} minutes of audio in {last.seconds:.0f} s")
+    console.print("; ".join(filter(None, [", ".join(told), said_of(last)])), markup=False, soft_wrap=True)
     return last
 
 
@@ -48,15 +105,23 @@ def _show(console: Console, reports: Iterator[TaptReport]) -> TaptReport:
     """Draw one bar a stage; the last report, which `pretrain` always gives."""
     columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[said]}"), console=console) as progress:
-        bars = {stage: progress.add_task(stage, total=None, said="") for stage in ("targets", "train")}
+        bars: dict[str, TaskID] = {}
         for report in reports:
             if report.stage == "done":
                 return report
-            progress.update(bars[report.stage], completed=report.step, total=report.steps, said=_said(report))
+            if report.stage not in bars:
+                bars[report.stage] = progress.add_task(report.stage, total=None, said="")
+            progress.update(bars[report.stage], completed=report.step, total=report.steps, said=said_of(report))
     raise AssertionError("pretrain ended without its last report")
 
 
-def _said(report: TaptReport) -> str:
-    if report.loss is None or report.accuracy is None or report.unit_perplexity is None:
-        return ""
-    return f"loss {report.loss:.2f}  right {report.accuracy:.0%}  perplexity {report.unit_perplexity:.1f}"
+def said_of(report: TaptReport) -> str:
+    """A report's figures in a line, as far as it has them."""
+    told = []
+    if report.loss is not None:
+        told.append(f"loss {report.loss:.2f}")
+    if report.accuracy is not None:
+        told.append(f"right {report.accuracy:.0%}")
+    if report.unit_perplexity is not None:
+        told.append(f"perplexity {report.unit_perplexity:.1f}")
+    return "  ".join(told)

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from al_core.resumable_state import differences
 from tapt.errors import TaptError
-from tapt.recipe import TaptRecipe
+from tapt.recipe import TaptRecipe, tapt_recipe_to_dict
 
 
 class TaptResumeError(TaptError):
@@ -48,4 +48,4 @@ class RunIdentity:
 def identify(recipe: TaptRecipe, encoder_digest: str, keys: Collection[str]) -> RunIdentity:
     """The identity of a run over clips with these keys."""
     digest = hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
-    return RunIdentity(asdict(recipe), encoder_digest, digest)
+    return RunIdentity(tapt_recipe_to_dict(recipe), encoder_digest, digest)

@@ -1,27 +1,25 @@
 """Masked prediction of units: HuBERT's objective on the encoder's own hidden features."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from al_core.audio import SAMPLE_RATE
-from al_core.encoders import Batch, SpeechEncoder
-from al_core.features import Clip, pack_by_length
-from tapt.alarms import Counts, check_targets
+from al_core.encoders import SpeechEncoder
+from al_core.features import Clip
+from tapt.alarms import Advice, check_targets
 from tapt.masking import mask_spans
 from tapt.outcome import Outcome
-from tapt.randomness import Stream, generator
-from tapt.recipe import MaskedUnits, TaptRecipeError
-from tapt.student import Student
-from tapt.units import FIT_FRAMES, Floats, TaptUnitsError, UnitIndices, fit_units
+from tapt.rank import embedding_rank
+from tapt.recipe import MaskedUnits, TaptRecipe, TaptRecipeError
+from tapt.student import Student, check_reaches
+from tapt.unit_targets import UnitTargets
 
 _WIDTH = 256  # of the space where frames meet unit embeddings, as in HuBERT base
+_SNAPSHOT = "snapshot."
 
 
 class UnitHead(nn.Module):
@@ -43,118 +41,144 @@ class UnitHead(nn.Module):
 
 
 class MaskedUnitPrediction:
-    """`MaskedUnits` at work on one encoder: K units of its hidden frames, predicted where frames are hidden.
+    """`MaskedUnits` at work on one encoder: units of its hidden states, predicted where frames are hidden.
 
-    The loss is the cross-entropy at hidden frames only (HuBERT's α = 1). Units come once, from the starting encoder:
-    a second clustering of the adapted one is another run.
-
-    Attributes:
-        n_units: K.
+    The loss is the cross-entropy at hidden frames only (HuBERT's α = 1), averaged over every pair of a layer that is
+    clustered and a hidden state that predicts. Units of the first stage are the starting encoder's, of a later one the
+    student's at its beginning; heads learn on, for clusters keep their numbers.
 
     Raises:
-        TaptRecipeError: the recipe's layer does not exist in this encoder.
+        TaptRecipeError: a hidden state of the recipe does not exist in this encoder.
     """
 
-    n_units: int
+    advice = Advice(
+        trivial="raise objective.units, objective.mask_span or objective.mask_share",
+        targets="change objective.layers or objective.units, or remove clips that are mostly silence",
+        predictions="lower learning_rate, lower objective.mask_share, or use fewer objective.units",
+        rank="lower learning_rate or steps",
+    )
 
-    def __init__(self, recipe: MaskedUnits, encoder: SpeechEncoder, seconds_per_step: float, seed: int) -> None:
-        if recipe.layer > encoder.n_layers:
-            raise TaptRecipeError(
-                f"objective.layer is {recipe.layer}, but {encoder.source} has {encoder.n_layers} blocks: lower it"
-            )
-        self.n_units = recipe.units
-        self._recipe = recipe
-        self._layer = math.ceil(encoder.n_layers / 2) if recipe.layer == -1 else recipe.layer
-        self._seconds = seconds_per_step
-        self._seed = seed
-        self._head = UnitHead(encoder.hidden_size, recipe.units, recipe.temperature)
-        self._head.to(next(encoder.parameters()).device)
-        self._targets: list[UnitIndices] = []
+    def __init__(
+        self, recipe: TaptRecipe, objective: MaskedUnits, encoder: SpeechEncoder, clips: Sequence[Clip]
+    ) -> None:
+        self._objective = objective
+        self._steps = recipe.steps
+        self._clips = clips
+        middle = math.ceil(encoder.n_layers / 2)
+        self._layers = _resolved("layers", objective.layers, middle, encoder)
+        self._predicted_at = _resolved("predicted_at", objective.predicted_at, encoder.n_layers, encoder)
+        self._heads = nn.ModuleList(
+            UnitHead(encoder.hidden_size, objective.units, objective.temperature)
+            for _ in range(len(self._predicted_at) * len(self._layers))
+        )
+        self._heads.to(next(encoder.parameters()).device)
+        self._targets = UnitTargets(self._layers, objective.units, recipe.seed)
+        self._encoder = encoder
+        self._stage = 0
+        self._snapshot: dict[str, Tensor] = {}
 
     def parameters(self) -> list[nn.Parameter]:
         """New parameters that learn beside the encoder's."""
-        return list(self._head.parameters())
+        return list(self._heads.parameters())
 
-    def prepare(self, encoder: SpeechEncoder, clips: Sequence[Clip]) -> Iterator[tuple[int, int]]:
-        """Fit the units on up to `FIT_FRAMES` frames of random clips, then find the unit of every frame.
+    def due(self, step: int) -> bool:
+        """Whether a stage begins with this step."""
+        return self._stage < self._stage_of(step)
 
-        Args:
-            encoder: the starting encoder, in eval mode.
-            clips: all clips of the run; targets are kept by their positions.
+    def _stage_of(self, step: int) -> int:
+        """Stages are numbered from 1; the first steps of each are as many apart as whole numbers allow."""
+        return 1 + (step - 1) * self._objective.stages // self._steps
+
+    def prepare(self, student: Student, step: int) -> Iterator[tuple[int, int]]:
+        """Find the units of the stage that begins with this step.
 
         Yields:
             Clips passed through the encoder so far, and how many there will be.
 
         Raises:
             TaptUnitsError: fewer frames than units, a clip too short to mask, or frames that are not finite.
+            TaptStudentError: nothing that learns is below the hidden states that predict.
             TaptCollapseError: nearly every frame has the same unit.
         """
-        chosen = self._clips_to_fit(encoder, clips)
-        total = len(chosen) + len(clips)
-        held: list[Floats] = []
-        for _, frames in self._frames(encoder, [clips[i] for i in chosen]):
-            held.append(frames)
-            yield len(held), total
-        units = fit_units(held, self.n_units, self._seed)
-        del held
-        targets: dict[int, UnitIndices] = {}
-        for position, frames in self._frames(encoder, clips):
-            if len(frames) < 2:
-                raise TaptUnitsError(f"clip {clips[position].key} has a single frame: leave it out")
-            targets[position] = units.assign(frames)
-            yield len(chosen) + len(targets), total
-        self._targets = [targets[position] for position in range(len(clips))]
-        check_targets(self._count(np.concatenate(self._targets)))
+        check_reaches(student, max(self._predicted_at))
+        stage = self._stage_of(step)
+        if stage > 1:
+            self._snapshot = {name: weight.clone() for name, weight in student.state().items()}
+        encoder = self._encoder if stage == 1 else student.adapted()
+        yield from self._targets.fit(encoder, self._clips, stage)
+        check_targets(self._targets.fitted, self.advice)
+        self._stage = stage
 
-    def _clips_to_fit(self, encoder: SpeechEncoder, clips: Sequence[Clip]) -> list[int]:
-        """Positions of random clips that hold about `FIT_FRAMES` frames together, or of all of them."""
-        frames = np.asarray(encoder.frame_counts([round(clip.duration_s * SAMPLE_RATE) for clip in clips]))
-        order = generator(self._seed, Stream.UNITS, 0).permutation(len(clips))
-        before = np.cumsum(frames[order]) - frames[order]
-        return sorted(order[before < FIT_FRAMES].tolist())
+    def moves_encoder(self, step: int) -> bool:
+        """Always."""
+        return True
 
-    def _frames(self, encoder: SpeechEncoder, clips: Sequence[Clip]) -> Iterator[tuple[int, Floats]]:
-        """The (f, d) hidden frames of every clip with its position, packed by length."""
-        milliseconds = [round(clip.duration_s * 1000) for clip in clips]
-        for positions in pack_by_length(milliseconds, round(self._seconds * 1000)):
-            batch = encoder.prepare([clips[i].load() for i in positions])
-            with torch.no_grad():
-                hidden, frame_mask = encoder.front_end(batch)
-                if self._layer:
-                    hidden = encoder.run(hidden, frame_mask, 0, self._layer)[-1]  # (b, f, d)
-            for row, position in enumerate(positions):
-                yield position, hidden[row, frame_mask[row]].float().cpu().numpy()
-
-    def loss(self, student: Student, batch: Batch, positions: Sequence[int], rng: np.random.Generator) -> Outcome:
-        """Cross-entropy at hidden frames, −log softmax(logits)[unit], averaged over them.
+    def loss(self, student: Student, positions: Sequence[int], rng: np.random.Generator, step: int) -> Outcome:
+        """Cross-entropy at hidden frames, −log softmax(logits)[unit], averaged over them and the heads.
 
         Args:
             student: the encoder that learns.
-            batch: the minibatch's clips, padded.
-            positions: which clips they are, as given to `prepare`.
+            positions: of the minibatch's clips.
             rng: of the masks.
+            step: from 1.
         """
-        targets = [self._targets[i] for i in positions]
-        masked = mask_spans([len(t) for t in targets], self._recipe.mask_share, self._recipe.mask_span, rng)  # (b, f)
-        wanted = np.concatenate([t[row[: len(t)]] for t, row in zip(targets, masked, strict=True)])  # (m,)
-        hidden = student.hidden(batch, masked)  # (b, f, d)
-        logits = self._head(hidden[torch.from_numpy(masked).to(hidden.device)])  # (m, K)
-        loss = F.cross_entropy(logits, torch.from_numpy(wanted.astype(np.int64)).to(hidden.device))
-        predicted = logits.detach().argmax(-1).cpu().numpy()  # (m,)
-        return Outcome(loss, float((predicted == wanted).mean()), self._count(predicted), self._count(wanted))
+        waveforms = [self._clips[i].load() for i in positions]
+        batch = student.encoder.prepare(waveforms)
+        masked = mask_spans(batch.lengths, self._objective.mask_share, self._objective.mask_span, rng)  # (b, f)
+        units = [self._targets.of(i, waveform) for i, waveform in zip(positions, waveforms, strict=True)]
+        wanted = np.concatenate([u[:, row[: u.shape[1]]] for u, row in zip(units, masked, strict=True)], axis=1)
+        states = student.states(batch, masked, self._predicted_at)
+        hide = torch.from_numpy(masked).to(student.device)
+        logits = [
+            self._heads[place * len(self._layers) + i](state[hide])  # (m, K)
+            for place, state in enumerate(states)
+            for i in range(len(self._layers))
+        ]
+        pairs = np.tile(wanted.astype(np.int64), (len(states), 1))  # (heads, m)
+        loss = F.cross_entropy(torch.cat(logits), torch.from_numpy(pairs.ravel()).to(student.device))
+        predicted = torch.stack(logits).detach().argmax(-1).cpu().numpy()  # (heads, m)
+        return Outcome(
+            loss=loss,
+            accuracy=float((predicted == pairs).mean()),
+            predicted=self._targets.count(predicted),
+            wanted=self._targets.count(pairs),
+            rank=embedding_rank(states[-1][hide]),
+        )
 
-    def _count(self, units: NDArray[np.integer[Any]]) -> Counts:
-        return np.bincount(units, minlength=self.n_units).astype(np.float64)
+    def after_step(self, step: int) -> None:
+        """Nothing moves by itself."""
+
+    def adapted(self, student: Student) -> SpeechEncoder:
+        """What the run leaves behind."""
+        return student.adapted()
 
     def state(self) -> dict[str, Tensor]:
-        """The head's weights and every clip's targets, one after another."""
-        head = {f"head.{name}": tensor for name, tensor in self._head.state_dict().items()}
-        return head | {
-            "targets": torch.from_numpy(np.concatenate(self._targets)),
-            "lengths": torch.tensor([len(t) for t in self._targets]),
+        """Heads, clusters, and what the encoder that they were found on differs in from the starting one."""
+        return {
+            "stage": torch.tensor(self._stage),
+            **{f"heads.{name}": tensor for name, tensor in self._heads.state_dict().items()},
+            **{f"units.{name}": tensor for name, tensor in self._targets.state().items()},
+            **{_SNAPSHOT + name: tensor for name, tensor in self._snapshot.items()},
         }
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state: Mapping[str, Tensor], student: Student) -> None:
         """Put back what `state` gave."""
-        self._head.load_state_dict({k.removeprefix("head."): v for k, v in state.items() if k.startswith("head.")})
-        self._targets = np.split(state["targets"].numpy(), np.cumsum(state["lengths"].numpy())[:-1])
+        self._stage = int(state["stage"])
+        self._heads.load_state_dict(_under("heads.", state))
+        self._snapshot = _under(_SNAPSHOT, state)
+        encoder = student.adapted(self._snapshot) if self._snapshot else self._encoder
+        self._targets.restore(_under("units.", state), encoder)
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def _resolved(name: str, states: Sequence[int], minus_one: int, encoder: SpeechEncoder) -> list[int]:
+    """Hidden states by number, −1 replaced, each once and in order."""
+    for state in states:
+        if state > encoder.n_layers:
+            raise TaptRecipeError(
+                f"objective.{name} holds {state}, but {encoder.source} has {encoder.n_layers} blocks: lower it"
+            )
+    return sorted({minus_one if state == -1 else state for state in states})

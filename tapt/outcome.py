@@ -14,11 +14,13 @@ class Outcome:
     Attributes:
         loss: scalar in nats, with its gradient.
         accuracy: share of hidden frames whose target was predicted.
-        predicted, wanted: (K,) float64 counts of predicted and wanted discrete targets: units, codebook
+        predicted, wanted: (codebooks, K) float64 counts of predicted and wanted discrete targets: units, codebook
             entries, clusters. Collapse is read from them.
+        rank: effective rank of the minibatch's frames as the objective reads them, see `embedding_rank`.
     """
 
     loss: Tensor
     accuracy: float
     predicted: Counts
     wanted: Counts
+    rank: float

@@ -15,6 +15,7 @@ from torch import nn
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip
 from tapt.alarms import PATIENCE, check_collapse, check_finite, watch
+from tapt.cached_frames import drop_frames
 from tapt.errors import TaptError
 from tapt.finished import read_finished, thin, write_finished
 from tapt.identity import RunIdentity, identify
@@ -60,8 +61,7 @@ def pretrain(
         A generator of reports; nothing is computed before the first one is asked for. It raises TaptNaNError and
         TaptCollapseError when the run goes wrong, keeping the last good state; TaptResumeError when `folder` holds
         another run; TaptUnitsError, TaptRecipeError or TaptStudentError when the recipe does not fit the audio or the
-        encoder; TaptStateError when a state or the encoder cannot be
-        written or read.
+        encoder; TaptStateError when a state or the encoder cannot be written or read.
 
     Raises:
         TaptLeakError: a held-out clip is among `clips`.
@@ -92,49 +92,53 @@ def _pretrain(
         return
     packed = load_state(folder, identity)
     started = time.perf_counter() - (packed["seconds"] if packed else 0.0)
-    run = start_run(recipe, encoder)
-    if packed is None:
-        for done, total in run.objective.prepare(encoder, clips):
-            yield TaptReport("targets", done, total, seconds=time.perf_counter() - started)
-        run.seconds = time.perf_counter() - started
-        save_state(folder, identity, 0, run.pack())
-    else:
+    run = start_run(recipe, encoder, clips, folder)
+    if packed is not None:
         run.unpack(packed)
     durations = [clip.duration_s for clip in clips]
     order = minibatches(durations, recipe.seconds_per_step, recipe.seed, done=run.step)
     for positions in islice(order, recipe.steps - run.step):
-        outcome = _step(recipe, run, clips, positions)
+        if run.objective.due(run.step + 1):
+            for done, total in run.objective.prepare(run.student, run.step + 1):
+                yield TaptReport("targets", done, total, seconds=time.perf_counter() - started)
+            run.seconds = time.perf_counter() - started
+            save_state(folder, identity, run.step, run.pack())
+        outcome = _step(recipe, run, positions)
         run.seconds_audio += sum(durations[i] for i in positions)
         run.seconds = time.perf_counter() - started
         if run.step % recipe.checkpoint_every == 0 or run.step == recipe.steps:
             save_state(folder, identity, run.step, run.pack())
         yield _step_report(recipe, run, outcome)
     manifest = _manifest(identity, encoder, clips, run)
-    write_finished(folder, run.student.encoder, manifest)
+    write_finished(folder, run.objective.adapted(run.student), manifest)
     drop_states(folder)
+    drop_frames(folder)
     yield _finished_report(manifest, folder)
 
 
-def _step(recipe: TaptRecipe, run: RunState, clips: Sequence[Clip], positions: Sequence[int]) -> Outcome:
+def _step(recipe: TaptRecipe, run: RunState, positions: Sequence[int]) -> Outcome:
     """One optimiser step on the clips at `positions`."""
     step = run.step + 1
-    batch = run.student.encoder.prepare([clips[i].load() for i in positions])
     run.optimiser.zero_grad(set_to_none=True)
     with drawn_from(recipe.seed, Stream.DROPOUT, step, run.student.device):
-        outcome = run.objective.loss(run.student, batch, positions, generator(recipe.seed, Stream.MASKS, step))
+        outcome = run.objective.loss(run.student, positions, generator(recipe.seed, Stream.MASKS, step), step)
         outcome.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    if not run.objective.moves_encoder(step):
+        for parameter in run.student.parameters().values():
+            parameter.grad = None
     loss = outcome.loss.item()
     learning = [parameter for group in run.optimiser.param_groups for parameter in group["params"]]
     check_finite(step, loss, nn.utils.clip_grad_norm_(learning, recipe.clip_norm).item())
     for group in run.optimiser.param_groups:
         group["lr"] = group["peak"] * schedule(step, recipe.steps, recipe.warmup_share)
     run.optimiser.step()
+    run.objective.after_step(step)
     run.step = step
     run.losses.append(loss)
     run.units_used = int((outcome.predicted > 0).sum())
-    run.vitals = watch(run.vitals, loss, outcome.predicted, outcome.wanted)
+    run.vitals = watch(run.vitals, loss, outcome.predicted, outcome.wanted, outcome.rank)
     if step >= round(recipe.steps * recipe.warmup_share) + PATIENCE:
-        check_collapse(run.vitals)
+        check_collapse(run.vitals, run.objective.advice)
     return outcome
 
 
@@ -156,6 +160,8 @@ def _step_report(recipe: TaptRecipe, run: RunState, outcome: Outcome) -> TaptRep
         loss=run.losses[-1],
         accuracy=outcome.accuracy,
         unit_perplexity=run.vitals.predicted,
+        target_perplexity=run.vitals.wanted,
+        embedding_rank=run.vitals.rank,
         units_used=run.units_used,
         seconds_audio=run.seconds_audio,
         seconds=run.seconds,
@@ -172,6 +178,8 @@ def _manifest(identity: RunIdentity, encoder: SpeechEncoder, clips: Sequence[Cli
         "steps": run.step,
         "loss": thin(run.losses),
         "unit_perplexity": run.vitals.predicted,
+        "target_perplexity": run.vitals.wanted,
+        "embedding_rank": run.vitals.rank,
         "units_used": run.units_used,
         "seconds_audio": run.seconds_audio,
         "seconds": run.seconds,
@@ -185,6 +193,8 @@ def _finished_report(manifest: dict[str, Any], folder: Path) -> TaptReport:
         steps=manifest["steps"],
         loss=manifest["loss"][-1][1],
         unit_perplexity=manifest["unit_perplexity"],
+        target_perplexity=manifest.get("target_perplexity"),  # manifests from before it was measured
+        embedding_rank=manifest.get("embedding_rank"),
         units_used=manifest["units_used"],
         seconds_audio=manifest["seconds_audio"],
         seconds=manifest["seconds"],

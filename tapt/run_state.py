@@ -1,15 +1,19 @@
 """What changes while a TAPT run goes on, and its form on disk."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from al_core.encoders import SpeechEncoder
+from al_core.features import Clip
+from al_core.precision import compute_dtype
 from tapt.alarms import Vitals
 from tapt.objective import RunningObjective, start_objective
 from tapt.randomness import Stream, drawn_from
-from tapt.recipe import TaptRecipe
+from tapt.recipe import LocalAttributes, TaptRecipe
 from tapt.student import Student
 
 
@@ -61,19 +65,33 @@ class RunState:
         self.seconds_audio = packed["seconds_audio"]
         self.seconds = packed["seconds"]
         self.student.restore(packed["student"])
-        self.objective.restore(packed["objective"])
+        self.objective.restore(packed["objective"], self.student)
         self.optimiser.load_state_dict(packed["optimiser"])
         self.vitals = Vitals(**packed["vitals"])
 
 
-def start_run(recipe: TaptRecipe, encoder: SpeechEncoder) -> RunState:
-    """A run before its first step; the objective is not prepared yet."""
-    student = Student(encoder, recipe.train_last)
-    with drawn_from(recipe.seed, Stream.START, 0, student.device):
-        objective = start_objective(recipe, encoder)
+def start_run(recipe: TaptRecipe, encoder: SpeechEncoder, clips: Sequence[Clip], folder: Path) -> RunState:
+    """A run before its first step; the objective is not prepared yet.
+
+    Args:
+        recipe: of the run.
+        encoder: the starting encoder.
+        clips: all clips of the run, in an order that does not change.
+        folder: of the run.
+    """
+    device = next(encoder.parameters()).device
+    with drawn_from(recipe.seed, Stream.START, 0, device):
+        objective = start_objective(recipe, encoder, clips, folder)
+        frozen = isinstance(recipe.objective, LocalAttributes)
+        student = Student(encoder, None if frozen else recipe.scope, compute_dtype(recipe.precision, device))
     groups = [
         {"params": list(student.parameters().values()), "peak": recipe.learning_rate},
-        {"params": objective.parameters(), "peak": recipe.head_learning_rate},
+        {"params": objective.parameters(), "peak": _head_learning_rate(recipe)},
     ]
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     return RunState(student, objective, optimiser)
+
+
+def _head_learning_rate(recipe: TaptRecipe) -> float:
+    chosen = recipe.objective
+    return chosen.learning_rate if isinstance(chosen, LocalAttributes) else recipe.head_learning_rate

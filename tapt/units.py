@@ -42,7 +42,7 @@ class Units:
         return nearest
 
 
-def fit_units(frames: Iterable[Floats], n_units: int, seed: int) -> Units:
+def fit_units(frames: Iterable[Floats], n_units: int, seed: int, start: Units | None = None) -> Units:
     """Fit K units on a stream of clips' frames with mini-batch k-means (Sculley, WWW 2010).
 
     The stream is held whole: the caller bounds it, see `FIT_FRAMES`. Dimensions are standardised first: a few
@@ -52,6 +52,7 @@ def fit_units(frames: Iterable[Floats], n_units: int, seed: int) -> Units:
         frames: (f, d) float32 of each clip, in a fixed order.
         n_units: K.
         seed: of k-means; same stream and seed, same units.
+        start: clusters to begin from, which keep their numbers; None to draw them.
 
     Raises:
         TaptUnitsError: fewer frames than units, or frames that are not finite.
@@ -64,7 +65,10 @@ def fit_units(frames: Iterable[Floats], n_units: int, seed: int) -> Units:
         raise TaptUnitsError("the encoder's frames hold NaN or infinity: check its weights, or choose another layer")
     mean = held.mean(0, dtype=np.float64).astype(np.float32)
     scale = np.maximum(held.std(0, dtype=np.float64), 1e-6).astype(np.float32)
-    kmeans = MiniBatchKMeans(n_units, batch_size=4096, n_init=3, max_iter=50, random_state=seed)
+    # A cluster of the earlier fit sits where it sat in the frames' own coordinates.
+    begin = "k-means++" if start is None else (start.centres * start.scale + start.mean - mean) / scale
+    restarts = 3 if start is None else 1
+    kmeans = MiniBatchKMeans(n_units, init=begin, batch_size=4096, n_init=restarts, max_iter=50, random_state=seed)
     with threadpool_limits(1):  # sums over threads differ from run to run
         kmeans.fit((held - mean) / scale)
     return Units(mean, scale, kmeans.cluster_centers_.astype(np.float32))

@@ -49,6 +49,7 @@ class SpeechEncoder(nn.Module, ABC):
         feed_forward_names: names of the two feed-forward linears of a block.
         attention_name: name of the attention of a block.
         recompute_activations: run blocks without keeping their activations, and again in the backward pass.
+        is_plain: every weight is one of `transformers`' own network.
     """
 
     family: str
@@ -58,6 +59,7 @@ class SpeechEncoder(nn.Module, ABC):
     feed_forward_names: tuple[str, str]
     attention_name: str
     recompute_activations: bool = False
+    is_plain: bool = True
 
     @property
     @abstractmethod
@@ -93,6 +95,15 @@ class SpeechEncoder(nn.Module, ABC):
         self.training = mode
         return self
 
+    @property
+    @abstractmethod
+    def feature_size(self) -> int:
+        """c: width of `local_features`."""
+
+    @abstractmethod
+    def local_features(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What the convolutions make of each clip, (f, c), none hidden: targets of contrastive learning."""
+
     @abstractmethod
     def prepare(self, waveforms: Sequence[Waveform]) -> Batch:
         """Normalise or transform waveforms, each (T,) float32 at 16 kHz; EncoderError when one is unusable."""
@@ -103,6 +114,12 @@ class SpeechEncoder(nn.Module, ABC):
 
         `masked`, (b, f) bool, marks frames whose content is hidden, for masked prediction.
         """
+
+    def front_end_and_features(
+        self, batch: Batch, masked: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """`front_end`, and `local_features` beside it, the work they share done once."""
+        return *self.front_end(batch, masked), self.local_features(batch)
 
     @abstractmethod
     def run(self, hidden: Tensor, frame_mask: Tensor, start: int = 0, stop: int | None = None) -> list[Tensor]:

@@ -1,5 +1,6 @@
 """Open a pretrained encoder by hub id or folder."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from torch import nn
 from al_core.audio import SAMPLE_RATE
 from al_core.encoders.base import EncoderError, SpeechEncoder
 from al_core.encoders.digest import digest_of
+from al_core.encoders.local_attributes import LocalAttributeEncoder, read_adapter
+from al_core.encoders.outline import LOCAL_ATTRIBUTES
 from al_core.encoders.quiet import quiet
 from al_core.encoders.waveform import FAMILIES, WaveformEncoder
 from al_core.encoders.whisper import WhisperEncoder
@@ -25,10 +28,10 @@ def open_encoder(source: str | Path, device: str | torch.device = "cpu") -> Spee
     """Open a wav2vec 2.0, HuBERT, WavLM, data2vec-audio or Whisper encoder in float32 and evaluation mode.
 
     Heads and Whisper's decoder are left behind, so checkpoints for pretraining, CTC, classification or transcription
-    open alike.
+    open alike. The folder of an encoder with local attributes opens as well, see `LocalAttributeEncoder`.
 
     Args:
-        source: a Hugging Face hub id, or a folder in Hugging Face format.
+        source: a Hugging Face hub id, or a folder in Hugging Face format or with local attributes.
         device: where its weights go.
 
     Raises:
@@ -36,6 +39,8 @@ def open_encoder(source: str | Path, device: str | torch.device = "cpu") -> Spee
             not supported, weights that are incomplete or not finite.
     """
     name = str(source)
+    if (Path(name) / LOCAL_ATTRIBUTES).is_file():
+        return _open_with_local_attributes(Path(name), device)
     _check_folder(Path(name))
     with _named_refusal(name):
         from transformers import AutoFeatureExtractor, PreTrainedConfig
@@ -58,6 +63,29 @@ def open_encoder(source: str | Path, device: str | torch.device = "cpu") -> Spee
 def encoder_digest(source: str | Path) -> str:
     """The digest of an encoder by hub id or folder; EncoderError as `open_encoder`."""
     return open_encoder(source).digest
+
+
+def _open_with_local_attributes(folder: Path, device: str | torch.device) -> SpeechEncoder:
+    try:
+        described = json.loads((folder / LOCAL_ATTRIBUTES).read_text(encoding="utf-8"))
+        source, digest, layer = str(described["encoder"]), described["encoder_digest"], int(described["layer"])
+        adapter = read_adapter(folder, described)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EncoderError(f"cannot open the local attributes in {folder}: {reason}; copy the folder again") from error
+    try:
+        base = open_encoder(source, device)
+    except EncoderError as error:
+        raise EncoderError(
+            f"the local attributes in {folder} belong to an encoder that does not open: {error}"
+        ) from error
+    if base.digest != digest:
+        raise EncoderError(
+            f"the local attributes in {folder} belong to another encoder than the one in {source} now: put that back"
+        )
+    encoder = LocalAttributeEncoder(base, layer, adapter.to(device))
+    encoder.source = str(folder)
+    return encoder.eval()
 
 
 def _check_folder(folder: Path) -> None:

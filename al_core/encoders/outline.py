@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from al_core.peft.specs import (
     Adapter,
@@ -27,6 +27,7 @@ from al_core.peft.targets import ATTENTION, factor_names, linear_names
 from al_core.recipe import Recipe, resolve_layer
 
 CONFIG = "config.json"
+LOCAL_ATTRIBUTES = "local_attributes.json"  # in the folder of an encoder with local attributes, which has no CONFIG
 WAVEFORM_FEED_FORWARD = ("intermediate_dense", "output_dense")
 WHISPER_FEED_FORWARD = ("fc1", "fc2")
 WAVEFORM = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
@@ -42,6 +43,7 @@ class Outline:
         hidden_size: d.
         feed_forward_names: the two feed-forward linears of a block, first and last.
         linear_names: every linear of a block, by the last part of its path, sorted.
+        has_local_attributes: its last block is an adapter with local attributes.
     """
 
     family: str
@@ -49,6 +51,11 @@ class Outline:
     hidden_size: int
     feed_forward_names: tuple[str, str]
     linear_names: tuple[str, ...]
+    has_local_attributes: bool = False
+
+    def with_local_attributes(self, layer: int) -> Self:
+        """Of the encoder whose blocks end at `layer`, with the adapter as one more."""
+        return replace(self, n_layers=layer + 1, has_local_attributes=True)
 
 
 def read_outline(source: str | Path) -> Outline | None:
@@ -60,6 +67,11 @@ def read_outline(source: str | Path) -> Outline | None:
     if path is None:
         return None
     try:
+        described = path.with_name(LOCAL_ATTRIBUTES)
+        if described.is_file():
+            told = json.loads(described.read_text(encoding="utf-8"))
+            below = read_outline(told["encoder"])
+            return None if below is None else below.with_local_attributes(int(told["layer"]))
         config = json.loads(path.read_text(encoding="utf-8"))
         return _outline(config)
     except (OSError, ValueError, KeyError, TypeError):
@@ -79,11 +91,21 @@ def check_fits(recipe: Recipe, outline: Outline) -> None:
     parts = parts_of(recipe.method)
     if stop == 0:
         raise RecipeError(f"recipe.layer is 0: {parts[0].kind} has no block to train below it, use 1 or above, or -1")
+    _check_local_attributes(parts, outline)
     for position, part in enumerate(parts):
         field = f"recipe.method.parts.{position}" if isinstance(recipe.method, Combined) else "recipe.method"
         _check_part(field, part, stop, outline)
     _check_sum(parts, stop)
     _check_low_rank(parts, outline)
+
+
+def _check_local_attributes(parts: tuple[Part, ...], outline: Outline) -> None:
+    for part in parts:
+        if outline.has_local_attributes and not isinstance(part, Full | LastK | WeightedSum):
+            raise RecipeError(
+                f"recipe.method: {part.kind} cannot be put into an encoder with local attributes: use probe, last_k, "
+                "full or weighted_sum, or the plain encoder"
+            )
 
 
 def _check_part(field: str, part: Part, stop: int, outline: Outline) -> None:

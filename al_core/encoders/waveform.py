@@ -62,6 +62,24 @@ class WaveformEncoder(SpeechEncoder):
             parts.append(network.encoder.layer_norm)
         return [weight for part in parts for weight in part.parameters()]
 
+    @property
+    def feature_size(self) -> int:
+        """Channels of the last convolution."""
+        return int(self.config.conv_dim[-1])
+
+    def local_features(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Convolutions and the layer norm behind them, which some HuBERTs lack: b clips of (T_i,) → (f_i, c) each."""
+        return tuple(self._normed(self._convolve(samples))[0] for samples in batch.inputs)
+
+    def _convolve(self, samples: Tensor) -> Tensor:
+        features: Tensor = self.network.feature_extractor(samples[None]).transpose(1, 2)
+        return features  # (1, f, c)
+
+    def _normed(self, features: Tensor) -> Tensor:
+        norm = getattr(self.network.feature_projection, "layer_norm", None)
+        normed: Tensor = features if norm is None else norm(features)
+        return normed
+
     def prepare(self, waveforms: Sequence[Waveform]) -> Batch:
         """Normalise each clip over its own samples when the encoder was trained so."""
         counts = self.frame_counts([len(waveform) for waveform in waveforms])
@@ -84,21 +102,32 @@ class WaveformEncoder(SpeechEncoder):
 
         A masked frame's projection is replaced by the checkpoint's mask embedding, or by zeros where it has none.
         """
-        rows = []
-        for position, samples in enumerate(batch.inputs):
-            hidden = self._project(samples)  # (1, f, d)
-            if masked is not None:
-                hide = masked[position, : hidden.shape[1], None]  # (f, 1)
-                hidden = torch.where(hide, self._mask_embedding(hidden), hidden)
-            rows.append(self._add_positions(hidden)[0])
+        rows = [self._placed(self._project(self._convolve(x)), masked, i) for i, x in enumerate(batch.inputs)]
         return pad_frames(rows)
 
-    def _project(self, samples: Tensor) -> Tensor:
-        features = self.network.feature_extractor(samples[None]).transpose(1, 2)  # (1, f, c)
+    def front_end_and_features(
+        self, batch: Batch, masked: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """`front_end`, and `local_features` beside it, in one pass of the convolutions."""
+        rows, features = [], []
+        for position, samples in enumerate(batch.inputs):
+            convolved = self._convolve(samples)
+            rows.append(self._placed(self._project(convolved), masked, position))
+            features.append(self._normed(convolved)[0])
+        return *pad_frames(rows), tuple(features)
+
+    def _project(self, features: Tensor) -> Tensor:
         projected = self.network.feature_projection(features)
         # HuBERT returns the projection alone, the others the normalised features beside it.
         hidden: Tensor = projected[0] if isinstance(projected, tuple) else projected
         return hidden  # (1, f, d)
+
+    def _placed(self, hidden: Tensor, masked: Tensor | None, position: int) -> Tensor:
+        """The clip at this position, (1, f, d) → (f, d): hidden where it is masked, then with positions."""
+        if masked is not None:
+            hide = masked[position, : hidden.shape[1], None]  # (f, 1)
+            hidden = torch.where(hide, self._mask_embedding(hidden), hidden)
+        return self._add_positions(hidden)[0]
 
     def _mask_embedding(self, hidden: Tensor) -> Tensor:
         learned: Tensor | None = getattr(self.network, "masked_spec_embed", None)

@@ -53,6 +53,15 @@ class WhisperEncoder(SpeechEncoder):
         """The two convolutions; the positions are sines that no Whisper learns."""
         return [weight for part in (self.network.conv1, self.network.conv2) for weight in part.parameters()]
 
+    @property
+    def feature_size(self) -> int:
+        """Channels of the second convolution, d."""
+        return self.hidden_size
+
+    def local_features(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Both convolutions, without positions: b clips of (mels, t_i) → (f_i, d) each."""
+        return tuple(self._convolve(mel) for mel in batch.inputs)
+
     def prepare(self, waveforms: Sequence[Waveform]) -> Batch:
         """Log-mel of each clip at its own length, (mels, t) with t = samples // 160."""
         longest = max(map(len, waveforms))
@@ -89,9 +98,14 @@ class WhisperEncoder(SpeechEncoder):
             rows.append(self._embed(mel))
         return pad_frames(rows)
 
+    def _convolve(self, mel: Tensor) -> Tensor:
+        """(mels, t) → (f, d)."""
+        network = self.network
+        return F.gelu(network.conv2(F.gelu(network.conv1(mel[None]))))[0].T
+
     def _embed(self, mel: Tensor) -> Tensor:
         network = self.network
-        hidden = F.gelu(network.conv2(F.gelu(network.conv1(mel[None]))))[0].T  # (f, d)
+        hidden = self._convolve(mel)  # (f, d)
         hidden = hidden + network.embed_positions.weight[: len(hidden)]
         return F.dropout(hidden, p=self.config.dropout, training=network.training)
 

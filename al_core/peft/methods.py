@@ -128,8 +128,11 @@ def merged(network: Network) -> SpeechEncoder:
     Open to everything that reads an encoder: it saves in Hugging Face format, embeds, and has a digest of its own.
 
     Raises:
-        RecipeError: adapters or prompts, which no weight of the encoder can hold, or a second stage on a frozen first.
+        RecipeError: adapters or prompts, which no weight of the encoder can hold, a second stage on a frozen first, or
+            an encoder with local attributes, whose folder only points to the plain one.
     """
+    if not network.encoder.is_plain:
+        raise RecipeError("an encoder with local attributes cannot be merged: keep the checkpoint as it is")
     if any(name != kind for kind, name in network.adapters.items()):
         raise RecipeError("a stacked second stage cannot be merged: its first stage has gates of its own")
     for kind in ("adapter", "prompts"):

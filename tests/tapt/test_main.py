@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,10 @@ import torch
 from al_core.encoders import open_encoder
 from al_core.encoders.tiny import build_tiny
 from tapt.__main__ import main
+from tapt.heard import read_heard
+from tapt.recipe import Contrastive, FeedForwardLora, TaptRecipeError
 from tapt.resumable_state import newest_state
+from tapt.spelled import recipe_of
 
 
 @pytest.fixture
@@ -33,15 +37,11 @@ def corpus(tmp_path: Path, write_wav) -> Path:
 def arguments(corpus: Path, tmp_path: Path) -> list[str]:
     """A run of 40 short steps with dropout on, whose states come every second step."""
     encoder = build_tiny("hubert", tmp_path / "tiny")
-    options = {
-        "manifest": corpus,
-        "encoder": encoder,
-        "steps": 40,
-        "units": 6,
-        "seconds-per-step": 4,
-        "checkpoint-every": 2,
-    }
-    return [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    settings = {"seconds_per_step": 4, "checkpoint_every": 2, "objective.units": 6}
+    return [
+        "run", "--manifest", str(corpus), "--encoder", str(encoder), "--steps", "40",
+        *(part for name, value in settings.items() for part in ("--set", f"{name}={value}")),
+    ]  # fmt: skip
 
 
 def test_a_run_killed_with_sigkill_ends_with_the_weights_of_an_unbroken_one(
@@ -56,7 +56,7 @@ def test_a_run_killed_with_sigkill_ends_with_the_weights_of_an_unbroken_one(
             time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
     assert not (broken / "tapt.json").exists()
-    assert main([*arguments, "--out", str(broken), "--resume"]) == 0
+    assert main(["resume", str(broken)]) == 0
     assert main([*arguments, "--out", str(unbroken)]) == 0
     first, second = (open_encoder(folder).state_dict() for folder in (broken, unbroken))
     assert all(torch.equal(first[name], second[name]) for name in second)
@@ -65,28 +65,33 @@ def test_a_run_killed_with_sigkill_ends_with_the_weights_of_an_unbroken_one(
 def test_clips_that_cannot_be_used_are_named_and_the_rest_adapted_to(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*arguments, "--steps", "2", "--out", str(tmp_path / "out")]) == 0
+    out = tmp_path / "out"
+    assert main([*arguments, "--steps", "2", "--out", str(out)]) == 0
     told = capsys.readouterr().out
     assert "left out  audio/s.wav" in told
     assert "10 clips" in told
+    assert len(read_heard(out) or ()) == 10
 
 
-def test_a_folder_that_holds_a_run_is_not_touched_without_resume(
+def test_a_folder_that_holds_a_run_is_not_begun_again_but_resumed(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = ["--steps", "2", "--out", str(tmp_path / "out")]
-    assert main([*arguments, *out]) == 0
-    assert main([*arguments, *out]) == 1
-    assert "add --resume" in capsys.readouterr().err
-    assert main([*arguments, *out, "--resume"]) == 0
+    out = tmp_path / "out"
+    assert main([*arguments, "--steps", "2", "--out", str(out)]) == 0
+    assert main([*arguments, "--steps", "2", "--out", str(out)]) == 1
+    assert "`resume` goes on with it" in capsys.readouterr().err
+    assert main(["resume", str(out)]) == 0
+    assert main(["resume", str(tmp_path / "nothing")]) == 1
+    assert "holds no run to go on with" in capsys.readouterr().err
 
 
 def test_a_refusal_is_one_sentence_and_code_1(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*arguments, "--units", "1", "--out", str(tmp_path / "out")]) == 1
-    assert capsys.readouterr().err.startswith("error: units is 1")
-    assert main([*arguments, "--encoder", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 1
+    out = ["--out", str(tmp_path / "out")]
+    assert main([*arguments, "--set", "objective.units=1", *out]) == 1
+    assert capsys.readouterr().err.startswith("error: recipe.objective.units is 1")
+    assert main([*arguments, "--encoder", str(tmp_path / "nowhere"), *out]) == 1
     assert "nowhere" in capsys.readouterr().err
 
 
@@ -99,7 +104,69 @@ def test_a_corpus_without_a_train_split_is_refused_unless_all_of_it_may_be_heard
     assert main([*arguments, "--steps", "2", "--split", "all", "--out", str(tmp_path / "out")]) == 0
 
 
-def test_help_ends_without_importing_torch() -> None:
-    probe = "import sys, tapt.__main__ as m\ntry: m.main(['--help'])\nfinally: assert 'torch' not in sys.modules"
+def test_an_adapted_encoder_is_evaluated_on_speakers_it_did_not_hear(
+    arguments: list[str], tmp_path: Path, write_wav, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, written = tmp_path / "out", tmp_path / "figures.json"
+    assert main([*arguments, "--steps", "2", "--out", str(out)]) == 0
+    rows = [f"audio/{i}.wav,s{i % 3},{('anger', 'sadness')[i // 3 % 2]},train" for i in range(10)]
+    for i in range(16):
+        write_wav(tmp_path / "corpus" / f"audio/n{i}.wav", seconds=0.5, seed=100 + i)
+        rows.append(f"audio/n{i}.wav,t{i // 4},{('anger', 'sadness')[i % 2]},test")
+    labelled = tmp_path / "corpus" / "labelled.csv"
+    labelled.write_text("\n".join(["path,speaker,label,split", *rows]), encoding="utf-8")
+    asked = ["evaluate", "--before", str(tmp_path / "tiny"), "--after", str(out), "--manifest", str(labelled)]
+    asked += ["--cache", str(tmp_path / "cache"), "--output", str(written), "--seeds", "2"]
+    capsys.readouterr()
+    assert main([*asked, "--layers", "all", "--fractions", "0.5,1"]) == 0
+    found = json.loads(written.read_text())
+    assert [(row["layer"], row["fraction"]) for row in found["rows"]] == [
+        (layer, fraction) for layer in range(4) for fraction in (0.5, 1.0)
+    ]
+    assert all(len(found["points"]) == 16 and 0 <= point["before"] <= 1 for point in found["points"])
+    assert "TAPT heard 3 of the speakers" in found["notes"][0]
+    assert "UAR of a probe on held-out speakers, 2 folds" in " ".join(capsys.readouterr().out.split())
+
+
+def test_test_clips_that_were_heard_are_refused_with_their_ids(
+    arguments: list[str], corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main([*arguments, "--steps", "2", "--out", str(out)]) == 0
+    rows = [f"audio/{i}.wav,s{i % 3},{('anger', 'sadness')[i % 2]},test" for i in range(10)]
+    corpus.write_text("\n".join(["path,speaker,label,split", *rows]), encoding="utf-8")
+    asked = ["evaluate", "--before", str(tmp_path / "tiny"), "--after", str(out), "--manifest", str(corpus)]
+    assert main([*asked, "--cache", str(tmp_path / "cache")]) == 1
+    told = capsys.readouterr().err
+    assert "TAPT heard 10 dev or test clips" in told
+    assert sorted(read_heard(out) or ())[0] in told
+
+
+@pytest.mark.parametrize("verb", ["", "run", "resume", "evaluate"])
+def test_help_ends_without_importing_torch(verb: str) -> None:
+    given = [verb, "--help"] if verb else ["--help"]
+    probe = f"import sys, tapt.__main__ as m\ntry: m.main({given})\nfinally: assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-    assert "examples:" in done.stdout
+    assert ("examples:" in done.stdout) == (verb == "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        (["objective.units"], "sets nothing"),
+        (["objective.kind=guessing"], "recipe.objective.kind is 'guessing'"),
+        (["scope.kind=last_blocks", "scope.k=0"], "recipe.scope.k is 0"),
+        (["steps=many"], "recipe.steps is 'many'"),
+        (["steps.more=1", "steps=2", "steps.more=1"], "is no group of fields"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(settings: list[str], field: str) -> None:
+    with pytest.raises(TaptRecipeError, match=field):
+        recipe_of(None, None, settings)
+
+
+def test_settings_spell_any_objective_and_scope() -> None:
+    settings = ["objective.negatives=7", "recipe.scope.rank=4", "learning_rate=2e-5", "objective.quantiser=fresh"]
+    recipe = recipe_of("contrastive", "lora", settings)
+    assert recipe.objective == Contrastive(quantiser="fresh", negatives=7)
+    assert (recipe.scope, recipe.learning_rate) == (FeedForwardLora(rank=4), 2e-5)

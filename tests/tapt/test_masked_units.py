@@ -1,19 +1,31 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from al_core.features import Clip
 from tapt.alarms import TaptCollapseError
-from tapt.masked_units import MaskedUnitPrediction, UnitHead
-from tapt.recipe import MaskedUnits, TaptRecipeError
-from tapt.student import Student
+from tapt.masked_units import UnitHead
+from tapt.outcome import Outcome
+from tapt.recipe import Everything, LastBlocks, MaskedUnits, Scope, TaptRecipe, TaptRecipeError
+from tapt.run_state import RunState, start_run
+from tapt.student import TaptStudentError
 from tapt.units import TaptUnitsError
 
 
-def prepared(encoder, clips: list[Clip], recipe: MaskedUnits) -> MaskedUnitPrediction:
-    objective = MaskedUnitPrediction(recipe, encoder, seconds_per_step=5.0, seed=0)
-    list(objective.prepare(encoder, clips))
-    return objective
+def prepared(
+    encoder, clips: list[Clip], objective: MaskedUnits, scope: Scope | None = None, steps: int = 100
+) -> RunState:
+    recipe = TaptRecipe(objective, scope=scope or Everything(), steps=steps)
+    run = start_run(recipe, encoder, clips, Path("unused"))
+    list(run.objective.prepare(run.student, 1))
+    return run
+
+
+def loss_of(run: RunState, positions: tuple[int, ...], seed: int = 1) -> Outcome:
+    run.student.encoder.eval()
+    return run.objective.loss(run.student, positions, np.random.default_rng(seed), 1)
 
 
 def test_the_logits_are_cosines_over_the_temperature() -> None:
@@ -27,31 +39,62 @@ def test_the_logits_are_cosines_over_the_temperature() -> None:
 
 def test_the_loss_is_the_cross_entropy_at_hidden_frames_only(open_tiny, clips: list[Clip]) -> None:
     encoder = open_tiny("hubert")
-    objective = prepared(encoder, clips, MaskedUnits(units=8, mask_share=0.3))
-    student = Student(encoder, 0)
-    student.encoder.eval()
-    batch = encoder.prepare([clips[i].load() for i in (0, 5)])
-    outcome = objective.loss(student, batch, (0, 5), np.random.default_rng(1))
+    run = prepared(encoder, clips, MaskedUnits(units=8, mask_share=0.3))
+    outcome = loss_of(run, (0, 5))
     hidden_frames = outcome.wanted.sum()
-    assert 0.15 < hidden_frames / sum(batch.lengths) < 0.45
+    assert 0.15 < hidden_frames / sum(encoder.frame_counts([len(clips[i].load()) for i in (0, 5)])) < 0.45
     assert outcome.predicted.sum() == hidden_frames
     assert np.log(8) * 0.3 < outcome.loss.item() < 20
 
 
+def test_every_layer_has_units_of_its_own_and_every_place_predicts_them(open_tiny, clips: list[Clip]) -> None:
+    objective = MaskedUnits(units=8, layers=(1, 3), predicted_at=(2, -1))
+    run = prepared(open_tiny("hubert"), clips, objective)
+    outcome = loss_of(run, (0, 5))
+    assert outcome.wanted.shape == (4, 8)
+    assert (outcome.wanted[:2] == outcome.wanted[2:]).all()
+    assert (outcome.wanted[0] != outcome.wanted[1]).any()
+    single = [
+        loss_of(prepared(open_tiny("hubert"), clips, MaskedUnits(units=8, layers=(layer,))), (0, 5)).wanted[0]
+        for layer in (1, 3)
+    ]
+    assert (outcome.wanted[:2] == np.stack(single)).all()
+
+
 def test_the_middle_layer_is_rounded_up_and_its_units_are_the_targets(open_tiny, clips: list[Clip]) -> None:
     encoder = open_tiny("hubert")  # three blocks: the middle is 2
-    middle, named = (prepared(encoder, clips, MaskedUnits(units=8, layer=layer)).state() for layer in (-1, 2))
-    assert torch.equal(middle["targets"], named["targets"])
+    middle, named = (prepared(encoder, clips, MaskedUnits(units=8, layers=(layer,))) for layer in (-1, 2))
+    assert (loss_of(middle, (0, 5)).wanted == loss_of(named, (0, 5)).wanted).all()
 
 
 def test_the_front_end_can_be_clustered_too(open_tiny, clips: list[Clip]) -> None:
-    assert len(prepared(open_tiny("whisper"), clips, MaskedUnits(units=8, layer=0)).state()["lengths"]) == 12
+    run = prepared(open_tiny("whisper"), clips, MaskedUnits(units=8, layers=(0,)))
+    assert (loss_of(run, (1, 2)).wanted > 0).sum() > 2
 
 
-def test_a_clip_has_one_target_a_frame_in_the_order_of_the_clips(open_tiny, clips: list[Clip]) -> None:
+def test_a_clip_has_the_same_targets_whoever_is_beside_it(open_tiny, clips: list[Clip]) -> None:
     encoder = open_tiny("wav2vec2")
-    lengths = prepared(encoder, clips, MaskedUnits(units=8)).state()["lengths"]
-    assert lengths.tolist() == encoder.frame_counts([len(clip.load()) for clip in clips])
+    first, second = (prepared(encoder, clips, MaskedUnits(units=8)) for _ in range(2))
+    loss_of(first, (3, 4, 11))
+    assert (loss_of(first, (4,)).wanted == loss_of(second, (4,)).wanted).all()
+
+
+def test_a_stage_finds_its_units_in_the_student_as_it_is_by_then(open_tiny, clips: list[Clip]) -> None:
+    run = prepared(open_tiny("hubert"), clips, MaskedUnits(units=8, stages=3), steps=7)
+    assert [step for step in range(1, 8) if run.objective.due(step)] == [4, 5, 6, 7]
+    before = run.objective.state()
+    with torch.no_grad():
+        for weight in run.student.parameters().values():
+            weight.add_(0.2 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+    list(run.objective.prepare(run.student, 4))
+    after = run.objective.state()
+    assert not torch.equal(before["units.0.mean"], after["units.0.mean"])
+    assert [step for step in range(4, 8) if run.objective.due(step)] == [6, 7]
+    frozen = loss_of(run, (0, 5)).wanted
+    with torch.no_grad():
+        for weight in run.student.parameters().values():
+            weight.mul_(0.5)
+    assert (loss_of(run, (0, 5)).wanted == frozen).all()
 
 
 def test_too_little_audio_for_the_units_is_refused(open_tiny, clips: list[Clip]) -> None:
@@ -59,12 +102,24 @@ def test_too_little_audio_for_the_units_is_refused(open_tiny, clips: list[Clip])
         prepared(open_tiny("hubert"), clips[:2], MaskedUnits(units=500))
 
 
-def test_a_layer_that_does_not_exist_is_refused(open_tiny) -> None:
-    with pytest.raises(TaptRecipeError, match=r"layer is 7.*has 3 blocks"):
-        MaskedUnitPrediction(MaskedUnits(layer=7), open_tiny("hubert"), 5.0, 0)
+def test_a_clip_of_one_frame_is_refused_by_name(open_tiny, clips: list[Clip]) -> None:
+    short = Clip("short", 0.03, None, lambda: np.zeros(480, dtype=np.float32))
+    with pytest.raises(TaptUnitsError, match="clip short has a single frame"):
+        prepared(open_tiny("hubert"), [*clips, short], MaskedUnits(units=8))
+
+
+@pytest.mark.parametrize(("field", "state"), [("layers", 7), ("predicted_at", 4)])
+def test_a_layer_that_does_not_exist_is_refused(open_tiny, clips: list[Clip], field: str, state: int) -> None:
+    with pytest.raises(TaptRecipeError, match=rf"objective\.{field} holds {state}.*has 3 blocks"):
+        prepared(open_tiny("hubert"), clips, MaskedUnits(**{field: (state,)}))
+
+
+def test_predicting_below_everything_that_learns_is_refused(open_tiny, clips: list[Clip]) -> None:
+    with pytest.raises(TaptStudentError, match="predicted_at"):
+        prepared(open_tiny("hubert"), clips, MaskedUnits(units=8, predicted_at=(2,)), LastBlocks(k=1))
 
 
 def test_silence_has_no_targets_worth_learning(open_tiny) -> None:
     silent = [Clip(str(i), 4.0, None, lambda: np.zeros(64_000, dtype=np.float32)) for i in range(3)]
     with pytest.raises(TaptCollapseError, match="silence"):
-        prepared(open_tiny("hubert"), silent, MaskedUnits(units=2, layer=0))
+        prepared(open_tiny("hubert"), silent, MaskedUnits(units=2, layers=(0,)))

@@ -11,7 +11,7 @@ from al_core.features import Clip
 from tapt.alarms import TaptCollapseError, TaptNaNError
 from tapt.identity import TaptResumeError
 from tapt.pretrain import TaptLeakError, TaptNoAudioError, pretrain, schedule
-from tapt.recipe import MaskedUnits, TaptRecipe
+from tapt.recipe import Contrastive, LocalAttributes, MaskedUnits, Objective, TaptRecipe
 from tapt.report import TaptReport
 from tapt.resumable_state import TaptStateError, newest_state
 
@@ -41,14 +41,14 @@ def test_a_run_reports_its_stages_and_ends_with_a_folder_that_opens(
     encoder = open_tiny("hubert")
     reports = list(pretrain(RECIPE, encoder, clips, tmp_path))
     stages = [report.stage for report in reports]
-    assert stages == ["targets"] * 24 + ["train"] * 6 + ["done"]
+    assert stages == ["targets"] * 12 + ["train"] * 6 + ["done"]
     trained = reports[-2]
     assert trained.loss is not None
     assert trained.unit_perplexity is not None
     assert trained.units_used is not None
     assert 1 <= trained.unit_perplexity <= trained.units_used + 1 <= 9
     assert trained.seconds_audio > 6.0
-    assert [report.folder for report in reports] == [None] * 30 + [tmp_path]
+    assert [report.folder for report in reports] == [None] * 18 + [tmp_path]
     assert open_encoder(tmp_path).digest != encoder.digest
     assert newest_state(tmp_path) is None
 
@@ -164,12 +164,27 @@ def test_audio_that_turns_to_nan_stops_the_run_and_the_last_state_stays(
     assert kept.name == "step-00000004"
 
 
-def test_a_learning_rate_that_destroys_the_encoder_stops_the_run(open_tiny, clips: list[Clip], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "objective",
+    [
+        MaskedUnits(units=8),
+        Contrastive(entries=8, negatives=10, diversity_weight=0.0),
+        LocalAttributes(attributes=8, width=16, heads=4, learning_rate=30.0),
+    ],
+    ids=lambda objective: objective.kind,
+)
+def test_a_learning_rate_that_destroys_what_learns_stops_the_run_with_a_good_state(
+    open_tiny, clips: list[Clip], tmp_path: Path, objective: Objective
+) -> None:
     recipe = TaptRecipe(
-        objective=MaskedUnits(units=8), steps=400, seconds_per_step=3.0, learning_rate=30.0, head_learning_rate=30.0
+        objective, steps=200, seconds_per_step=3.0, learning_rate=30.0, head_learning_rate=30.0, checkpoint_every=5
     )
-    with pytest.raises((TaptCollapseError, TaptNaNError), match="lower learning_rate"):
+    with pytest.raises((TaptCollapseError, TaptNaNError), match=r"step \d+: .*(lower|raise) "):
         list(pretrain(recipe, open_tiny("wav2vec2"), clips, tmp_path))
+    kept = newest_state(tmp_path)
+    assert kept is not None
+    state = torch.load(kept / "state.pt", weights_only=True)
+    assert all(weight.isfinite().all() for weight in (*state["student"].values(), *state["objective"].values()))
 
 
 def test_an_encoder_that_cannot_be_written_is_a_named_error_and_a_retry_finishes(
@@ -188,15 +203,3 @@ def test_the_learning_rate_rises_then_falls_to_almost_nothing() -> None:
     assert rates[9] == max(rates) == 1.0
     assert rates == [*sorted(rates[:10]), *sorted(rates[10:], reverse=True)]
     assert 0 < rates[-1] < 0.02
-
-
-@pytest.mark.parametrize("name", ["whisper-tiny.en", "mini-hubert"])
-def test_a_real_encoder_learns_from_real_speech(shared: Path, tmp_path: Path, name: str) -> None:
-    from al_core.corpora.read import read_corpus
-    from tapt.corpus_clips import corpus_clips
-
-    heard = corpus_clips(read_corpus(shared / "data" / "emodb-2s" / "manifest.csv"), "train")
-    recipe = TaptRecipe(steps=12, seconds_per_step=12.0)
-    reports = pretrain(recipe, open_encoder(shared / "encoders" / name), heard.clips[:40], tmp_path, heard.held_out)
-    losses = [report.loss for report in reports if report.stage == "train" and report.loss is not None]
-    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.3

@@ -32,6 +32,12 @@ def test_the_same_seed_gives_the_same_units() -> None:
     assert (first.centres == second.centres).all()
 
 
+def test_clusters_found_anew_keep_their_numbers() -> None:
+    before = fit_units(CLIPS, 6, seed=0)
+    again = fit_units([*CLIPS[1:], CLIPS[0] + 0.01], 6, seed=1, start=before)
+    assert again.assign(CENTRES).tolist() == before.assign(CENTRES).tolist()
+
+
 def test_fewer_frames_than_units_are_refused_with_both_numbers() -> None:
     with pytest.raises(TaptUnitsError, match="30 frames for 50 units"):
         fit_units([CLIPS[0][:30]], 50, seed=0)

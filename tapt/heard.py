@@ -1,0 +1,33 @@
+"""Which clips an adapted encoder heard: kept beside it, so that no later evaluation tests on them."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from tapt.resumable_state import TaptStateError
+
+HEARD = "heard.txt"
+
+
+def write_heard(folder: Path, keys: Collection[str]) -> None:
+    """Write the keys of the clips a run trains on, one a line, sorted.
+
+    Raises:
+        TaptStateError: the folder cannot be written.
+    """
+    partial = folder / f".{HEARD}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(f"{key}\n" for key in sorted(keys))
+        partial.replace(folder / HEARD)
+    except OSError as error:
+        raise TaptStateError(f"could not write {folder / HEARD}: {error}; free the disk") from error
+
+
+def read_heard(folder: Path) -> frozenset[str] | None:
+    """The keys an adapted encoder's folder names; None where it names none, as for an encoder that TAPT never saw."""
+    path = folder / HEARD
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8") as file:
+        return frozenset(line.rstrip("\n") for line in file)

@@ -1,0 +1,59 @@
+"""The Gumbel-softmax product quantiser of wav2vec 2.0: a frame becomes one entry of each of G codebooks."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """Frames after quantisation.
+
+    Attributes:
+        vectors: (m, c) the chosen entries side by side, with a straight-through gradient to the choice.
+        codes: (m, G) int64, the number of each chosen entry.
+        perplexity: scalar, Σ_g exp H(p̄_g) with p̄_g the softmax averaged over frames, without noise; at most G · V.
+    """
+
+    vectors: Tensor
+    codes: Tensor
+    perplexity: Tensor
+
+
+class GumbelQuantiser(nn.Module):
+    """G codebooks of V entries (Baevski et al., arXiv:2006.11477, section 2; Jang et al., arXiv:1611.01144).
+
+        p_gv ∝ exp((l_gv + n_v) / τ),  n = −log(−log(u)),  u uniform;  forward the argmax, backward p
+
+    In evaluation mode the entry with the largest logit is taken, without noise. Parameters and initialisation are those
+    of `transformers` and fairseq.
+
+    Args:
+        width: c_in of the frames.
+        groups, entries: G, V.
+        vector_width: c of the quantised vectors, a multiple of G.
+    """
+
+    def __init__(self, width: int, groups: int, entries: int, vector_width: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.entries = entries
+        self.codevectors = nn.Parameter(torch.rand(1, groups * entries, vector_width // groups))
+        self.weight_proj = nn.Linear(width, groups * entries)
+        nn.init.normal_(self.weight_proj.weight)
+        nn.init.zeros_(self.weight_proj.bias)
+
+    def forward(self, frames: Tensor, temperature: float) -> Quantised:
+        """(m, c_in) float32 and τ → quantised frames; noise comes from torch's global generator."""
+        logits = self.weight_proj(frames).view(len(frames), self.groups, self.entries)  # (m, G, V)
+        if self.training:
+            chosen = F.gumbel_softmax(logits.flatten(0, 1), tau=temperature, hard=True).view_as(logits)
+        else:
+            chosen = F.one_hot(logits.argmax(-1), self.entries).to(logits)
+        entries = self.codevectors.view(self.groups, self.entries, -1)  # (G, V, c / G)
+        vectors = torch.einsum("mgv,gvc->mgc", chosen, entries).flatten(1)
+        mean = logits.softmax(-1).mean(0)  # (G, V)
+        perplexity = torch.exp(-torch.xlogy(mean, mean).sum(-1)).sum()
+        return Quantised(vectors, chosen.detach().argmax(-1), perplexity)

@@ -1,0 +1,60 @@
+"""The quantiser, against that of `transformers`."""
+
+import pytest
+import torch
+
+from tapt.quantiser import GumbelQuantiser
+
+
+@pytest.fixture
+def pair():
+    from transformers import Wav2Vec2Config
+    from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2GumbelVectorQuantizer
+
+    config = Wav2Vec2Config(num_codevector_groups=2, num_codevectors_per_group=6, codevector_dim=8, conv_dim=(12,) * 7)
+    theirs = Wav2Vec2GumbelVectorQuantizer(config)
+    torch.manual_seed(0)
+    ours = GumbelQuantiser(12, 2, 6, 8)
+    theirs.load_state_dict(ours.state_dict())
+    theirs.temperature = 0.7
+    return ours, theirs
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_it_chooses_as_the_one_of_transformers(pair, training: bool) -> None:
+    ours, theirs = (one.train(training) for one in pair)
+    frames = torch.randn(1, 40, 12, generator=torch.Generator().manual_seed(1))
+    torch.manual_seed(3)
+    vectors, perplexity = theirs(frames, torch.ones(1, 40, dtype=torch.bool))
+    torch.manual_seed(3)
+    found = ours(frames[0], 0.7)
+    assert torch.allclose(found.vectors, vectors[0], atol=1e-6)
+    if training:  # in evaluation theirs is the perplexity of the hard choices
+        assert found.perplexity.item() == pytest.approx(perplexity.item(), rel=1e-5)
+
+
+def test_the_gradient_goes_straight_through_as_theirs(pair) -> None:
+    ours, theirs = (one.train() for one in pair)
+    frames = torch.randn(1, 40, 12, generator=torch.Generator().manual_seed(1))
+    weight = torch.randn(40, 8, generator=torch.Generator().manual_seed(2))
+    torch.manual_seed(3)
+    (theirs(frames)[0][0] * weight).sum().backward()
+    torch.manual_seed(3)
+    (ours(frames[0], 0.7).vectors * weight).sum().backward()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert one.grad is not None
+        assert torch.allclose(one.grad, other.grad, atol=1e-5)
+
+
+def test_a_code_says_which_entry_of_each_group_a_vector_is(pair) -> None:
+    ours, _ = pair
+    found = ours.train()(torch.randn(30, 12), 2.0)
+    entries = ours.codevectors.view(2, 6, 4)
+    literal = torch.stack([torch.cat([entries[g, code] for g, code in enumerate(row)]) for row in found.codes])
+    assert torch.allclose(found.vectors, literal, atol=1e-6)
+
+
+def test_the_perplexity_is_the_number_of_entries_when_all_are_as_likely(pair) -> None:
+    ours, _ = pair
+    torch.nn.init.zeros_(ours.weight_proj.weight)
+    assert ours(torch.randn(30, 12), 1.0).perplexity.item() == pytest.approx(12.0)
