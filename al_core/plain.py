@@ -1,11 +1,20 @@
 """Frozen dataclasses from plain JSON values, checked field by field; errors name the field by its path."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "a text",
+    NoneType: "null",
+}
 
 
 class PlainError(ValueError):
@@ -93,7 +102,8 @@ def _fits(value: object, hint: Any) -> bool:
     if get_origin(hint) is Literal:
         return isinstance(value, str) and value in get_args(hint)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        # NaN fails the comparison, and so does a whole number no float can hold.
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     # bool is a subclass of int, so `true` would pass for a number.
     return type(value) is hint
 
@@ -107,7 +117,9 @@ def _describe(hint: Any) -> str:
         return "a list"
     if is_dataclass(hint):
         return "an object"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "null"}[hint]
+    return {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text", NoneType: "null"}[
+        hint
+    ]
 
 
 def _alternatives(members: tuple[Any, ...]) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from al_core.peft.specs import Full, LastK, Method, Probe, RecipeError, check_gate, parts_of
 from al_core.plain import PlainError, read_plain
+from al_core.scheme import Scheme
 
 Pooling = Literal["mean", "mean_std", "attentive"]
 HeadKind = Literal["linear", "conv"]
@@ -23,6 +24,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Start",
+    "check_learns",
     "recipe_from_dict",
     "recipe_to_dict",
     "resolve_layer",
@@ -165,6 +167,20 @@ class Recipe:
         check_gate(self.method)
         if self.augment is not None and self.cache != "off":
             raise RecipeError('recipe.augment changes the audio in every epoch: set recipe.cache to "off"')
+
+
+def check_learns(recipe: Recipe, scheme: Scheme) -> None:
+    """Refuse a recipe that has nothing to learn from what the scheme's clips are labelled with.
+
+    Raises:
+        RecipeError: dimensions alone that count for nothing, or minibatches too small for a CCC.
+    """
+    if isinstance(recipe.method, Probe) or not scheme.dimensions:
+        return
+    if not scheme.classes and recipe.dimension_weight == 0:
+        raise RecipeError("recipe.dimension_weight is 0: with dimensions alone nothing is left to learn; raise it")
+    if recipe.minibatch == 1 and recipe.dimension_weight > 0:
+        raise RecipeError("recipe.minibatch is 1: the CCC of one clip does not exist; use 2 or more with dimensions")
 
 
 def resolve_layer(layer: int, n_layers: int) -> int:

@@ -7,7 +7,7 @@ from al_core.checkpoint import open_first_stage
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip, FeatureStore
 from al_core.peft.specs import Probe
-from al_core.recipe import Recipe
+from al_core.recipe import Recipe, check_learns
 from al_core.resumable_state import drop_states
 from al_core.scheme import Scheme
 from al_core.shared_scheme import shared_scheme
@@ -64,10 +64,11 @@ def fine_tune(
             in both train and dev, a process that ended.
         TrainResumeError: `state` holds another run; the sentence says what differs.
         DivergedError: the loss is not a number or ran away; it carries the last good classifier.
-        RecipeError: the recipe does not fit this encoder, this machine, or the checkpoint it starts from.
+        RecipeError: the recipe does not fit this encoder, this scheme, this machine, or the checkpoint it starts from.
         CheckpointError: that checkpoint cannot be opened.
     """
     dev = None if dev is None or len(dev) == 0 else dev
+    check_learns(recipe, scheme)
     check(scheme, train, dev)
     n = n_processes(encoder, recipe, processes)
     first = None

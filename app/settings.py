@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     import_root: Path | None = Field(
         default=None, description="Folder below which the API may import manifests; unset refuses imports by path."
     )
+    noise: Path | None = Field(
+        default=None, description="Folder of noise recordings for checkpoints examined under them; workers read it."
+    )
     webhook_timeout_s: float = Field(default=10, gt=0, description="Seconds a webhook has to answer.")
     webhook_attempts: int = Field(default=12, ge=1, description="Tries before a delivery is given up.")
     webhook_backoff_s: float = Field(
@@ -31,6 +34,8 @@ class Settings(BaseSettings):
     webhook_lease_s: float | None = Field(
         default=None, gt=0, description="Seconds a courier keeps what it claimed; unset fits the timeout."
     )
+    webhook_log_days: float = Field(default=30, gt=0, description="Days for which ended deliveries are kept.")
+    webhook_log_most: int = Field(default=10_000, ge=0, description="Ended deliveries that a webhook keeps at most.")
     webhook_allow_private: bool = Field(
         default=False, description="Whether webhooks and Label Studio may be on a private network."
     )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from app.checkpoints import service
 from app.checkpoints.schemas import CheckpointDetail, CheckpointOut, EvaluationRequest
 from app.db import utcnow
-from app.dependencies import DbDep, Operator, RowId, Viewer
+from app.dependencies import DbDep, Operator, RowId, SettingsDep, Viewer
 from app.errors import problems
 from app.jobs.schemas import JobOut
 from app.paging import After, Limit, Page
@@ -47,11 +47,14 @@ def promote_checkpoint(checkpoint_id: RowId, db: DbDep, caller: Operator) -> Che
     summary="Examine a checkpoint",
     responses=problems(409),
 )
-def examine_checkpoint(checkpoint_id: RowId, body: EvaluationRequest, db: DbDep, caller: Operator) -> JobOut:
+def examine_checkpoint(
+    checkpoint_id: RowId, body: EvaluationRequest, db: DbDep, settings: SettingsDep, caller: Operator
+) -> JobOut:
     """Queue figures on a split: clean, under noise at each ratio, and between the groups of the project's setting.
 
     Follow the job; what it finds stays in the checkpoint's `report.examinations`.
     """
+    recordings = body.wants_recordings(settings)
     with db.write() as session:
-        job = service.request_examination(session, checkpoint_id, body.split, body.snr_db, now=utcnow())
+        job = service.request_examination(session, checkpoint_id, body.split, body.snr_db, recordings, now=utcnow())
         return JobOut.model_validate(job)

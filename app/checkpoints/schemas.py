@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
 
+from app.errors import InvalidError
 from app.models import Arm
 from app.paging import Listed
+from app.settings import Settings
 
 _CHECKPOINT: JsonDict = {
     "id": 5,
@@ -58,7 +60,8 @@ class CheckpointOut(Listed):
     report: dict[str, Any] = Field(
         description="What training said: labels, loss, dev figures, trained weights, seconds, warnings. `two_stage`, "
         "where the recipe starts from a checkpoint: figures on both test splits before and after. `examinations`: by "
-        "split, what was asked with `POST /checkpoints/{id}/evaluations`."
+        "split, what was asked with `POST /checkpoints/{id}/evaluations`. `verdicts` of an adapted encoder, the newest "
+        "last: what a probe gains with it."
     )
     promoted_at: datetime | None
     created_at: datetime
@@ -91,8 +94,17 @@ class EvaluationRequest(BaseModel):
     split: Literal["dev", "test"] = Field(default="test", description="Whose clips with a reference label are heard.")
     snr_db: list[Ratio] = Field(
         default=[20.0, 10.0, 5.0, 0.0], max_length=10, description="Signal-to-noise ratios, in decibels, at which "
-        "white noise is added; none for clean figures and fairness alone.",
+        "noise is added; none for clean figures and fairness alone.",
     )  # fmt: skip
+    noise: Literal["white", "recordings"] = Field(
+        default="white", description="White noise, or the recordings in the folder `AFTERLOOP_NOISE`."
+    )
+
+    def wants_recordings(self, settings: Settings) -> bool:
+        """Whether recordings are asked for; InvalidError when this installation has none."""
+        if self.noise == "recordings" and settings.noise is None:
+            raise InvalidError("noise: there are no recordings here; name their folder in AFTERLOOP_NOISE")
+        return self.noise == "recordings"
 
     @field_validator("snr_db")
     @classmethod

@@ -38,9 +38,15 @@ def figures_of(session: Session, checkpoint_id: int) -> dict[str, Any] | None:
 
 
 def request_examination(
-    session: Session, checkpoint_id: int, split: str, snr_db: Sequence[float], *, now: datetime
+    session: Session,
+    checkpoint_id: int,
+    split: str,
+    snr_db: Sequence[float],
+    recordings: bool = False,
+    *,
+    now: datetime,
 ) -> Job:
-    """Queue an `examine` job of a classifier on a split of its project.
+    """Queue an `examine` job of a classifier on a split of its project; under recorded noise, or white noise.
 
     Raises:
         NotFoundError: there is no such checkpoint.
@@ -58,7 +64,7 @@ def request_examination(
     if not session.execute(select(labelled)).scalar_one():
         raise ConflictError(f"no {split} clip has a reference label: import some with split={split} and a label")
     check_values(session, project, split)
-    payload = {"checkpoint_id": checkpoint_id, "split": split, "snr_db": list(snr_db)}
+    payload = {"checkpoint_id": checkpoint_id, "split": split, "snr_db": list(snr_db), "recordings": recordings}
     return queue.enqueue(session, "examine", project.id, payload, now=now)
 
 

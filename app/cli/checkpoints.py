@@ -47,6 +47,7 @@ def examine(
     checkpoint: int = CHECKPOINT,
     split: str = typer.Option("test", help="dev or test."),
     snr: str = typer.Option("20,10,5,0", help="Signal-to-noise ratios in decibels, with commas; empty for none."),
+    noise: str = typer.Option("white", help="white, or recordings: those in the folder AFTERLOOP_NOISE."),
 ) -> None:
     """Queue figures on a split: clean, under noise, and between groups. They appear on the checkpoint's page.
 
@@ -58,12 +59,15 @@ def examine(
     from app.checkpoints.service import request_examination
     from app.cli.opening import open_database
     from app.db import utcnow
+    from app.settings import get_settings
 
     try:
-        asked = EvaluationRequest.model_validate({"split": split, "snr_db": [one for one in snr.split(",") if one]})
+        ratios = [one for one in snr.split(",") if one]
+        asked = EvaluationRequest.model_validate({"split": split, "snr_db": ratios, "noise": noise})
     except ValidationError as error:
         first = error.errors()[0]
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    recordings = asked.wants_recordings(get_settings())
     with open_database().write() as session:
-        job = request_examination(session, checkpoint, asked.split, asked.snr_db, now=utcnow())
+        job = request_examination(session, checkpoint, asked.split, asked.snr_db, recordings, now=utcnow())
     typer.echo(f"job {job.id} is {job.state}")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from al_core.evaluate import evaluate
-from al_core.features import FeatureStore
-from al_core.noise import noisy
+from al_core.features import Clip, FeatureStore
+from al_core.noise import NoiseError, noisy, open_recordings
 from app.db import utcnow
 from app.jobs.classifiers import open_classifier
 from app.jobs.context import JobContext
@@ -29,6 +29,7 @@ def run(context: JobContext) -> None:
     result: dict[str, Any] = {
         "split": name,
         "clean": figures_of(clean, split.scheme),
+        "recordings": payload.get("recordings", False),
         "noise": _under_noise(context, checkpoint, split, ratios) if ratios else [],
         "fairness": groups,
         "warnings": warnings,
@@ -46,10 +47,18 @@ def _under_noise(
 ) -> list[dict[str, Any]]:
     """Figures at each signal-to-noise ratio. Features of noise are nobody else's: they go when the job ends."""
     classifier = open_classifier(context, checkpoint, FeatureStore(run_folder(context) / "noise"))
+    recordings = _recordings(context) if context.claim.payload.get("recordings") else None
     found: list[dict[str, Any]] = []
     for snr_db in ratios:
         context.report("examine", done=len(found) + 1, total=len(ratios) + 1, snr_db=snr_db)
-        heard = classifier.predict(noisy(split.clips, snr_db, None, seed=0))
+        heard = classifier.predict(noisy(split.clips, snr_db, recordings, seed=0))
         figures = figures_of(evaluate(heard, split.truth, split.speakers, split.scheme), split.scheme)
         found.append({"snr_db": snr_db} | figures)
     return found
+
+
+def _recordings(context: JobContext) -> tuple[Clip, ...]:
+    """This worker's recordings of noise; NoiseError when it has none."""
+    if context.settings.noise is None:
+        raise NoiseError("this worker has no recordings of noise: name their folder in AFTERLOOP_NOISE")
+    return open_recordings(context.settings.noise)

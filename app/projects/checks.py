@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from al_core.corpora.manifest import FACTS
 from al_core.encoders.outline import check_fits, read_outline
-from al_core.peft.specs import Probe
-from al_core.recipe import Recipe, RecipeError
+from al_core.recipe import Recipe, RecipeError, check_learns
 from al_core.scheme import Scheme, SchemeError
-from al_core.strategies.specs import Strategy
+from al_core.strategies.specs import Alps, Strategy, innermost
 from app.errors import InvalidError
 from app.models import Clip, Project
 from app.projects.stages import check_start
@@ -67,10 +66,17 @@ def check_fairness(fairness: Mapping[str, Any] | None, scheme: Scheme) -> None:
 
 
 def check_strategy(strategy: Strategy, scheme: Scheme) -> None:
-    """Refuse a strategy that reads class probabilities where there are no classes; InvalidError names it."""
+    """Refuse a strategy that reads what this scheme or the service does not have; InvalidError names it."""
+    named = innermost(strategy).kind
+    if isinstance(innermost(strategy), Alps):
+        raise InvalidError(
+            "strategy: alps reads self-supervised loss profiles, which no job of the service computes; use typiclust"
+        )
+    if not scheme.dimensions and strategy.needs_dimensions:
+        raise InvalidError(f"strategy: {named} reads dimensions, and this scheme has classes alone; name --dimensions")
     if not scheme.classes and strategy.needs_probabilities:
         raise InvalidError(
-            f"strategy: {strategy.kind} reads class probabilities, and this scheme has dimensions alone; "
+            f"strategy: {named} reads class probabilities, and this scheme has dimensions alone; "
             "use coverage_then_margin, typiclust, core_set or random"
         )
 
@@ -95,7 +101,7 @@ def check_recipe(session: Session, recipe: Recipe, scheme: Scheme, encoder: str,
         outline = read_outline(encoder)
         if outline is not None:
             check_fits(recipe, outline)
-        _check_learns(recipe, scheme)
+        check_learns(recipe, scheme)
         if recipe.start is not None:
             check_start(session, recipe, scheme, encoder, adapted)
     except RecipeError as error:
@@ -132,8 +138,3 @@ def has_gpu(settings: Settings) -> bool:
     if settings.gpu != "auto":
         return settings.gpu == "yes"
     return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd"))
-
-
-def _check_learns(recipe: Recipe, scheme: Scheme) -> None:
-    if not scheme.classes and recipe.dimension_weight == 0 and not isinstance(recipe.method, Probe):
-        raise RecipeError("recipe.dimension_weight is 0: with dimensions alone nothing is left to learn; raise it")

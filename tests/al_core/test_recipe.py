@@ -10,11 +10,13 @@ from al_core.recipe import (
     Recipe,
     RecipeError,
     Start,
+    check_learns,
     recipe_from_dict,
     recipe_to_dict,
     resolve_layer,
     resolve_learning_rate,
 )
+from al_core.scheme import Dimension, Scheme
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,9 @@ def test_a_recipe_of_before_keeps_the_cache_its_method_named():
         ({"epochs": True}, r"recipe\.epochs is True"),
         ({"epochs": 0}, r"recipe\.epochs is 0"),
         ({"learning_rate": float("nan")}, r"recipe\.learning_rate"),
-        ({"learning_rate": "fast"}, r"recipe\.learning_rate is 'fast': it must be a number or null"),
+        ({"weight_decay": float("inf")}, r"recipe\.weight_decay is inf: it must be a finite number"),
+        ({"method": {"kind": "probe", "c": 10**400}}, r"recipe\.method\.c is 1"),
+        ({"learning_rate": "fast"}, r"recipe\.learning_rate is 'fast': it must be a finite number or null"),
         ({"pooling": "max"}, r"recipe\.pooling is 'max'.*mean, mean_std"),
         ({"layer": -2}, r"recipe\.layer is -2"),
         ({"seed": -1}, r"recipe\.seed"),
@@ -79,6 +83,35 @@ def test_a_recipe_of_before_keeps_the_cache_its_method_named():
 def test_a_recipe_that_cannot_work_is_refused_by_the_field_s_name(plain, field):
     with pytest.raises(RecipeError, match=field):
         recipe_from_dict(plain)
+
+
+AROUSAL = Scheme((), (Dimension("arousal", 1, 5),))
+BOTH = Scheme(("anger", "sadness"), AROUSAL.dimensions)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "scheme", "field"),
+    [
+        (Recipe(method=Full(), dimension_weight=0), AROUSAL, r"recipe\.dimension_weight is 0"),
+        (Recipe(method=Full(), minibatch=1), AROUSAL, r"recipe\.minibatch is 1"),
+        (Recipe(method=Full(), minibatch=1), BOTH, r"recipe\.minibatch is 1"),
+    ],
+)
+def test_a_recipe_that_cannot_learn_a_scheme_is_refused(recipe, scheme, field):
+    with pytest.raises(RecipeError, match=field):
+        check_learns(recipe, scheme)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "scheme"),
+    [
+        (Recipe(method=Full(), dimension_weight=0, minibatch=1), BOTH),
+        (Recipe(method=Full(), minibatch=1), Scheme(BOTH.classes)),
+        (Recipe(method=Probe(), minibatch=1, dimension_weight=0), AROUSAL),
+    ],
+)
+def test_a_recipe_that_has_something_to_learn_is_not_refused(recipe, scheme):
+    check_learns(recipe, scheme)
 
 
 def test_the_last_layer_is_minus_1_and_a_layer_the_encoder_lacks_is_refused():

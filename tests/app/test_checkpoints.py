@@ -87,7 +87,12 @@ def test_an_examination_is_queued_for_clips_with_a_known_answer(api: Any, wav_by
     api.upload(project, wav_bytes(), split="test", speaker="t", label="anger")
     answer = api.post(path, json={"split": "test", "snr_db": [20, 0]})
     assert (answer.status_code, answer.json()["kind"]) == (202, "examine")
-    assert answer.json()["payload"] == {"checkpoint_id": checkpoint, "split": "test", "snr_db": [20, 0]}
+    assert answer.json()["payload"] == {
+        "checkpoint_id": checkpoint,
+        "split": "test",
+        "snr_db": [20, 0],
+        "recordings": False,
+    }
     by_default = api.post(path, json={}).json()["payload"]
     assert (by_default["split"], by_default["snr_db"]) == ("test", [20, 10, 5, 0])
     assert api.post(path, "annotator", json={}).status_code == 403
@@ -104,7 +109,8 @@ def test_an_examination_is_queued_for_clips_with_a_known_answer(api: Any, wav_by
         ({"snr_db": [10, 10]}, "a ratio is named twice"),
         ({"snr_db": [100]}, "less than or equal to 60"),
         ({"snr_db": list(range(11))}, "at most 10 items"),
-        ({"noise": "rain"}, "Extra inputs"),
+        ({"noise": "rain"}, "'white' or 'recordings'"),
+        ({"noise": "recordings"}, "AFTERLOOP_NOISE"),
     ],
 )
 def test_an_examination_that_cannot_be_is_refused_by_name(api: Any, body: dict[str, Any], says: str) -> None:

@@ -28,7 +28,7 @@ export function noisePanel(examined, measures) {
   const table = el("table", { class: "small" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body));
   const label = `${measures[0].name} against the signal-to-noise ratio. The table has the same figures.`;
   const chart = el("div", { class: "chart noise-chart", role: "img", "aria-label": label });
-  const note = el("p", { class: "muted" }, "White noise at a signal-to-noise ratio (SNR); brackets: 95 % intervals.");
+  const note = el("p", { class: "muted" }, `${examined.recordings ? "Recorded" : "White"} noise at a signal-to-noise ratio (SNR); brackets: 95 % intervals.`);
   return [...(points.length ? [chart] : []), scrolled("Figures under noise", table), note];
 }
 

@@ -1,10 +1,13 @@
 """What is measured of a checkpoint: figures, gaps between groups, noise, and what is refused."""
 
 import csv
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from sqlalchemy import select, update
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -59,6 +62,28 @@ def test_an_examination_keeps_figures_under_noise_and_between_groups(make: Any) 
     assert abs(loud["classes"]["uar"] - point.uar) < 0.1 < loud["classes"]["uar"] - drowned["classes"]["uar"]
     assert not list((made.settings.data / "runs").iterdir())
     assert made.checkpoint().report["n_labels"] == 12
+
+
+def test_an_examination_under_recorded_noise_mixes_the_recordings_in(make: Any, tmp_path: Path) -> None:
+    made = make(Scheme(CLASSES))
+    made.round()
+    (tmp_path / "noise").mkdir()
+    hum = np.sin(2 * np.pi * 150 * np.arange(16_000) / 16_000)  # as low as the class "low"
+    soundfile.write(tmp_path / "noise" / "hum.wav", hum, 16_000)
+    with_hum = replace(made, settings=made.settings.model_copy(update={"noise": tmp_path / "noise"}))
+    found = []
+    for recordings in (False, True):
+        with made.db.write() as session:
+            request_examination(session, made.checkpoint().id, "test", [-10], recordings, now=utcnow())
+        assert with_hum.jobs() == [("examine", "succeeded")]
+        found.append(made.checkpoint().report["examinations"]["test"])
+    white, hummed = found
+    assert (white["recordings"], hummed["recordings"]) == (False, True)
+    assert white["noise"] != hummed["noise"]
+    with made.db.write() as session:
+        request_examination(session, made.checkpoint().id, "test", [-10], True, now=utcnow())
+    assert made.jobs() == [("examine", "failed")]
+    assert "AFTERLOOP_NOISE" in made.job(kind="examine").error["detail"]
 
 
 def test_a_second_examination_replaces_the_first_of_its_split(make: Any) -> None:
