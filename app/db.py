@@ -49,8 +49,16 @@ class Database:
     would fail with "database is locked"), and writers of one process queue on a mutex instead of polling the file.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    def __init__(self, url: str, *, hurried: bool = False) -> None:
+        """Open the database of a URL.
+
+        Args:
+            url: SQLAlchemy's.
+            hurried: for the few statements of the hot path on PostgreSQL: it keeps the plan of one it has seen some
+                times, whatever the parameters, since planning a claim costs as much as running it; and a connection is
+                not asked whether it is alive: who uses it tries again.
+        """
+        self.engine = _engine(url, hurried)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._session = sessionmaker(self.engine, expire_on_commit=False)
         self._writer = threading.Lock()
@@ -82,9 +90,10 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, hurried: bool) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        options = {"options": "-c plan_cache_mode=force_generic_plan"} if hurried else {}
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=not hurried, connect_args=options)
     engine = create_engine(url, pool_size=40, connect_args={"check_same_thread": False, "timeout": 30})
 
     @event.listens_for(engine, "connect")

@@ -67,7 +67,10 @@ async def get_caller(
     cookie: Annotated[str | None, Security(_cookie)],
 ) -> Caller:
     """The account behind the request's token; UnauthorizedError without one."""
-    token = bearer.credentials if bearer is not None else cookie
+    return await _holder(request, bearer.credentials if bearer is not None else cookie)
+
+
+async def _holder(request: Request, token: str | None) -> Caller:
     if not token:
         raise UnauthorizedError("send a token: `Authorization: Bearer <token>`")
     tokens = await get_tokens(request)
@@ -77,13 +80,24 @@ async def get_caller(
     return caller
 
 
+async def signed_in(request: Request, role: Role) -> Caller:
+    """The same, read from the request directly; ForbiddenError when the role is below `role`."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    bearer = credentials if scheme.lower() == "bearer" else ""
+    return _allowed(await _holder(request, bearer or request.cookies.get(TOKEN_COOKIE)), role)
+
+
+def _allowed(caller: Caller, role: Role) -> Caller:
+    if not caller.may(role):
+        raise ForbiddenError(f"this needs the role {role} or above; {caller.name} is {caller.role}")
+    return caller
+
+
 def require(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
     """A dependency that returns the caller, and raises ForbiddenError when its role is below `role`."""
 
     async def caller_with_role(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
-        if not caller.may(role):
-            raise ForbiddenError(f"this needs the role {role} or above; {caller.name} is {caller.role}")
-        return caller
+        return _allowed(caller, role)
 
     return caller_with_role
 

@@ -1,18 +1,17 @@
 """Schemes, recipes and strategies as JSON: what requests carry and rows store, and back to the science's own types."""
 
-import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, field, fields, is_dataclass, make_dataclass
+from typing import Annotated, Any, get_args, get_type_hints
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from al_core.recipe import Recipe, RecipeError, recipe_from_dict
+from al_core.recipe import Recipe, recipe_from_dict
 from al_core.scheme import Dimension, Scheme, SchemeError
 from al_core.strategies.specs import Modal, Strategy, StrategyError, parse_strategy
-from tapt.recipe import TaptRecipe
+from tapt.recipe import TaptRecipe, tapt_recipe_from_dict
 
 _IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -21,21 +20,7 @@ def _recipe_by_name(value: Any) -> Any:
     """Read a recipe with the science's own reader: it tells methods apart by their kind and names the field."""
     if not isinstance(value, dict):
         return value
-    for where, number in _numbers("recipe", value):
-        if not math.isfinite(number):
-            raise RecipeError(f"{where} is {number}: it must be a finite number")
     return recipe_from_dict(value)
-
-
-def _numbers(where: str, value: Any) -> Iterator[tuple[str, float]]:
-    if isinstance(value, float):
-        yield where, value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _numbers(f"{where}.{name}", inner)
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            yield from _numbers(f"{where}.{i}", inner)
 
 
 def _dimension_with_range(value: Any) -> Any:
@@ -49,13 +34,44 @@ def _dimension_with_range(value: Any) -> Any:
 def _strategy_by_name(value: Any) -> Any:
     if isinstance(value, str):
         value = parse_strategy(value)
+    if isinstance(value, dict) and "inner" in value:  # of a wrapper: a name as well, and wrapped again if need be
+        return value | {"inner": _inner(value["inner"])}
     path = value.path if isinstance(value, Modal) else value.get("path") if isinstance(value, dict) else None
     if isinstance(path, str) and not _IMPORT_PATH.fullmatch(path):
         raise StrategyError(f"strategy {path!r} is no import path: write package.module:name")
     return value
 
 
+def _tapt_recipe_by_name(value: Any) -> Any:
+    return tapt_recipe_from_dict(value) if isinstance(value, dict) else value
+
+
+def _tapt_shape() -> Any:
+    """TAPT's recipe for OpenAPI: its unions told apart by their kind, so that each member's own fields are named."""
+    hints = get_type_hints(TaptRecipe)
+    shape = []
+    for one in fields(TaptRecipe):
+        hint = hints[one.name]
+        is_union = len(get_args(hint)) > 1 and all(map(is_dataclass, get_args(hint)))
+        told_apart = Annotated[hint, Field(discriminator="kind")] if is_union else hint
+        default = field(default_factory=one.default_factory) if one.default is MISSING else field(default=one.default)
+        shape.append((one.name, told_apart, default))
+    made = make_dataclass("TaptRecipe", shape, frozen=True)
+    made.__doc__ = TaptRecipe.__doc__
+    return made
+
+
+def _inner(value: Any) -> Strategy:
+    try:
+        return _INNER.validate_python(value)
+    except ValidationError as error:
+        told = error.errors()[0]
+        where = ".".join(map(str, ("inner", *told["loc"])))
+        raise StrategyError(f"{where}: {told['msg'].removeprefix('Value error, ')}") from error
+
+
 RecipeField = Annotated[Recipe, BeforeValidator(_recipe_by_name)]
+TaptRecipeField = Annotated[TaptRecipe, BeforeValidator(_tapt_recipe_by_name, json_schema_input_type=_tapt_shape())]
 DimensionField = Annotated[Dimension, BeforeValidator(_dimension_with_range)]
 StrategyField = Annotated[
     Annotated[Strategy, Field(discriminator="kind")],
@@ -63,8 +79,8 @@ StrategyField = Annotated[
 ]
 
 _SCHEME: TypeAdapter[Scheme] = TypeAdapter(Scheme)
-_TAPT_RECIPE: TypeAdapter[TaptRecipe] = TypeAdapter(TaptRecipe)
 _STRATEGY: TypeAdapter[Strategy] = TypeAdapter(StrategyField)
+_INNER: TypeAdapter[Strategy] = TypeAdapter(StrategyField, config=ConfigDict(extra="forbid"))  # as a request's own
 
 
 def read_scheme(stored: Mapping[str, Any]) -> Scheme:
@@ -79,7 +95,7 @@ def read_recipe(stored: Mapping[str, Any]) -> Recipe:
 
 def read_tapt_recipe(stored: Mapping[str, Any]) -> TaptRecipe:
     """The TAPT recipe of a stored row."""
-    return _TAPT_RECIPE.validate_python(stored)
+    return tapt_recipe_from_dict(stored)
 
 
 def read_strategy(stored: Mapping[str, Any]) -> Strategy:

@@ -14,14 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import Database
 
 log = logging.getLogger(__name__)
 ALONE = (1, 32)  # threads, and work a transaction: SQLite has one writer
-ABREAST = (4, 8)  # a server's answers take their way; more threads than this only take turns at Python's lock
+ABREAST = (2, 16)  # while one waits for the server the other computes; more only take turns at Python's lock
 
 T = TypeVar("T")
 Work = Callable[[Session], Any]
@@ -43,11 +44,16 @@ class Writer:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = database if database.is_sqlite else _hurried(database)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._starting = threading.Lock()
         self._count, self._most = ALONE if database.is_sqlite else ABREAST
+
+    @property
+    def engine(self) -> Engine:
+        """Whose connections the writers use: on PostgreSQL it is their own."""
+        return self._database.engine
 
     async def run(self, work: Callable[[Session], T]) -> T:
         """What `work` returns, once its transaction is committed; what it raises, after nothing of it was stored."""
@@ -65,6 +71,8 @@ class Writer:
             self._queue.put(None)
         for thread in threads:
             thread.join()
+        if not self._database.is_sqlite:
+            self._database.dispose()
 
     def _start(self) -> None:
         if self._threads:
@@ -97,7 +105,7 @@ class Writer:
             with self._database.write() as session:
                 found = [waiting.work(session) for waiting in batch]
         except Exception as error:
-            if len(batch) == 1 and not isinstance(error, IntegrityError):
+            if len(batch) == 1 and not _may_pass(error):
                 _tell(batch, [error])
                 return
             for waiting in batch:
@@ -106,17 +114,25 @@ class Writer:
             _tell(batch, found)
 
     def _alone(self, work: Work) -> Any:
-        """The work's result or its error; a race that it lost is run once more, now that the winner is visible."""
+        """The work's result or its error; one that may pass is given a second time."""
         for last in (False, True):
             try:
                 with self._database.write() as session:
                     return work(session)
-            except IntegrityError as error:
-                if last:
-                    return error
             except Exception as error:
-                return error
+                if last or not _may_pass(error):
+                    return error
         return None
+
+
+def _hurried(database: Database) -> Database:
+    """The same PostgreSQL by connections of the writers' own."""
+    return Database(database.engine.url.render_as_string(hide_password=False), hurried=True)
+
+
+def _may_pass(error: Exception) -> bool:
+    """A race that was lost, whose winner is visible now, or a connection that had died: the next is a new one."""
+    return isinstance(error, IntegrityError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 def _tell(batch: list[_Waiting], found: list[Any]) -> None:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from al_core.agreement import dawid_skene, mace, majority
 from al_core.agreement.answers import AgreementError, Floats, Ints, Votes
-from al_core.agreement.hidden import HiddenClasses
+from al_core.agreement.hidden import HiddenClasses, expect
 from al_core.agreement.listeners import fit_listeners
 from al_core.agreement.specs import DawidSkene, Estimator, Mace, Majority
 
 DECIMALS = 6  # last bits differ between processors; what is trained on and digested does not
+SMALLEST = 1e-12  # of an average annotator's matrix, so that its logarithm exists
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,9 @@ class Estimate:
         return np.array([i for i, label in enumerate(self.labels) if label is not None], dtype=np.int64)
 
 
-def estimate(votes: Votes, estimator: Estimator, known: Mapping[str, str] | None = None) -> Estimate:
+def estimate(
+    votes: Votes, estimator: Estimator, known: Mapping[str, str] | None = None, learned: Estimate | None = None
+) -> Estimate:
     """The labels that the estimator reads out of the votes.
 
     Args:
@@ -87,28 +90,27 @@ def estimate(votes: Votes, estimator: Estimator, known: Mapping[str, str] | None
         estimator: which, with its parameters.
         known: clip → class, where the class is given: gold clips and rulings. It is their label, and Dawid–Skene and
             MACE learn from it who is right. Clips without a vote are left out.
+        learned: a former estimate by the same estimator, whose listeners and annotators are taken as they are: a few
+            clips of many are then estimated in a moment. Whoever is unknown there answers like its average annotator.
 
     Raises:
-        AgreementError: no votes, or a known class that is not in the scheme.
+        AgreementError: no votes, a known class that is not in the scheme, or a former estimate by another estimator or
+            over other classes.
     """
     if not votes.clips:
         raise AgreementError("no annotations: estimate labels once somebody answered")
+    if learned is not None and (learned.estimator, learned.classes) != (estimator, votes.classes):
+        raise AgreementError("what was learned by another estimator, or over other classes, says nothing here")
     given = _positions(votes, known or {})
     counts = votes.counts()
-    listeners = fit_listeners(counts)
-    match estimator:
-        case Majority():
-            distributions, posterior = majority.shares(counts), majority.posterior(counts, listeners)
-            first, hidden = majority.most_voted(counts), None
-            first[first == len(votes.classes)] = majority.DISPUTED  # most heard nothing clear
-        case DawidSkene():
-            hidden = dawid_skene.fit(_named(votes, counts), estimator, given)
-            distributions, posterior, first = hidden.posterior, hidden.posterior, majority.most_voted(hidden.posterior)
-        case Mace():
-            hidden = mace.fit(_named(votes, counts), estimator, given)
-            distributions, posterior, first = hidden.posterior, hidden.posterior, majority.most_voted(hidden.posterior)
-        case _:
-            assert_never(estimator)
+    listeners = fit_listeners(counts) if learned is None else learned.listeners
+    hidden = _hidden(_named(votes, counts), estimator, given, learned)
+    if hidden is None:
+        distributions, posterior = majority.shares(counts), majority.posterior(counts, listeners)
+        first = majority.most_voted(counts)
+        first[first == len(votes.classes)] = majority.DISPUTED  # most heard nothing clear
+    else:
+        distributions, posterior, first = hidden.posterior, hidden.posterior, majority.most_voted(hidden.posterior)
     first[counts[:, :-1].sum(axis=1) == 0] = majority.DISPUTED
     rows, classes = np.fromiter(given.keys(), np.int64, len(given)), np.fromiter(given.values(), np.int64, len(given))
     sure = np.zeros(len(votes.clips), dtype=bool)
@@ -132,7 +134,7 @@ def estimate(votes: Votes, estimator: Estimator, known: Mapping[str, str] | None
         counts,
         sure,
         listeners,
-        None if hidden is None else _annotators(votes, hidden),
+        None if hidden is None else _annotators(votes, hidden) if learned is None else learned.annotators,
     )
 
 
@@ -162,6 +164,29 @@ def _named(votes: Votes, counts: Floats) -> Votes:
     kept = counts[votes.clip, :-1].sum(axis=1) > 0
     columns = (votes.clip[kept], votes.annotator[kept], votes.response[kept], votes.weight[kept])
     return Votes(votes.classes, votes.clips, votes.annotators, *columns)
+
+
+def _hidden(
+    votes: Votes, estimator: Estimator, known: Mapping[int, int], learned: Estimate | None
+) -> HiddenClasses | None:
+    """The hidden classes, and the annotators that explain them; None for majority, which knows neither."""
+    if isinstance(estimator, Majority):
+        return None
+    if learned is not None and learned.annotators is not None:
+        of = learned.annotators
+        at = {key: i for i, key in enumerate(of.keys)}
+        confusions = [of.confusions[at[key]] if key in at else of.average for key in votes.annotators]
+        competences = [of.competences[at[key]] if key in at else of.competences.mean() for key in votes.annotators]
+        matrices = np.maximum(np.array(confusions), SMALLEST)
+        posterior, log_likelihood = expect(votes, of.prior, matrices, known)
+        return HiddenClasses(posterior, of.prior, matrices, np.array(competences), log_likelihood, 0)
+    match estimator:
+        case DawidSkene():
+            return dawid_skene.fit(votes, estimator, known)
+        case Mace():
+            return mace.fit(votes, estimator, known)
+        case _:
+            assert_never(estimator)
 
 
 def _annotators(votes: Votes, hidden: HiddenClasses) -> Annotators:

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session, aliased
 
 from app.adjudication.schemas import AnsweredOut, AnswerOut, DecisionOut, Why, told
 from app.annotations.rendering import audio_url
-from app.annotations.settings import ADJUDICATION, Adaptive
+from app.annotations.rules import Adaptive, read_rule
+from app.annotations.settings import ADJUDICATION
 from app.errors import NotFoundError
+from app.labels.accepted import standing
 from app.labels.deciding import rulings
 from app.labels.given import Given, is_live
 from app.labels.mapping import Translation, translation
@@ -23,6 +25,7 @@ from app.models import (
     Assignment,
     AssignmentState,
     Clip,
+    ClipRoute,
     Round,
 )
 
@@ -72,10 +75,16 @@ def _candidates(session: Session, project_id: int, after: int) -> list[int]:
         waits.kind.in_(COUNTED),
         waits.state.in_((AssignmentState.OPEN, AssignmentState.LEASED)),
     )
+    doubtful = exists().where(
+        ClipRoute.clip_id == Annotation.clip_id,
+        ClipRoute.project_id == project_id,
+        ClipRoute.decision == "adjudicate",
+    )
     several = or_(
         func.count() > 1,
         func.count(Annotation.label) < func.count(),
         func.count(Annotation.effect) > 0,
+        doubtful,
     )
     wanted = (
         select(Annotation.clip_id)
@@ -111,10 +120,25 @@ def _side_by_side(session: Session, project_id: int, clip_ids: Sequence[int], wa
         rows[annotation.clip_id].append((annotation, name))
     decisions = _decisions(session, project_id, clip_ids)
     adaptive = _adaptive(session, project_id, clip_ids)
+    counted = {clip_id: _counted(rows[clip_id], way) for clip_id in clip_ids}
+    routes = standing(session, project_id, counted, clip_ids)
     return [
-        _clip(clip_id, lengths[clip_id], rows[clip_id], decisions.get(clip_id, []), adaptive.get(clip_id), way)
+        _clip(
+            clip_id,
+            lengths[clip_id],
+            rows[clip_id],
+            decisions.get(clip_id, []),
+            routes[clip_id].decision if clip_id in routes else adaptive.get(clip_id),
+            way,
+        )
         for clip_id in clip_ids
     ]
+
+
+def _counted(rows: Sequence[tuple[Annotation, str]], way: Translation) -> list[Given]:
+    """The answers that hold under the scheme in use, in order."""
+    given = (way.bring(_given(row)) for row, _ in rows if row.skip_reason is None)
+    return [answer for answer in given if answer is not None]
 
 
 def _clip(
@@ -122,7 +146,7 @@ def _clip(
     duration_s: float,
     rows: Sequence[tuple[Annotation, str]],
     decisions: list[DecisionOut],
-    adaptive: Adaptive | None,
+    rule: Adaptive | str | None,
     way: Translation,
 ) -> AnsweredOut:
     given = {row.id: way.bring(_given(row)) for row, _ in rows if row.skip_reason is None}
@@ -133,7 +157,7 @@ def _clip(
     return AnsweredOut(
         id=clip_id,
         clip_id=clip_id,
-        why=_why(counted, votes, adaptive, skipped_by_all, way),
+        why=_why(counted, votes, rule, skipped_by_all, way),
         audio_url=audio_url(clip_id),
         duration_s=round(duration_s, 3),
         distribution={name: round(vote / whole, 6) if whole else 0.0 for name, vote in votes.items()},
@@ -145,20 +169,29 @@ def _clip(
 def _why(
     counted: Sequence[Given],
     votes: dict[str, float],
-    adaptive: Adaptive | None,
+    rule: Adaptive | str | None,
     skipped_by_all: bool,
     way: Translation,
 ) -> Why | None:
-    """What keeps the answers from settling the clip: a tie, mostly unclear, not sure enough, too far apart, skipped."""
+    """What keeps the answers from settling the clip: a tie, mostly unclear, not sure enough, too far apart, skipped.
+
+    `rule` is the decision of a route that holds, or how an adaptive round asks. A clip that was routed to nobody is no
+    dispute of its classes, be they tied.
+    """
     if not counted:
         return "skipped" if skipped_by_all else None
+    if rule == "adjudicate":
+        return "doubtful"
+    named = any(answer.votes() for answer in counted)
+    if rule == "settled" or (rule == "ambiguous" and named):
+        return "spread" if spread(counted, way.scheme) > WIDE else None
     top = max(votes.values(), default=0.0)
     unclear = sum(answer.unclear for answer in counted)
     if unclear and unclear >= top - EQUAL:
         return "unclear"
     if top > 0 and sum(vote >= top - EQUAL for vote in votes.values()) > 1:
         return "tie"
-    if adaptive is not None and sureness(counted, way.scheme) < adaptive.sure:
+    if isinstance(rule, Adaptive) and sureness(counted, way.scheme) < rule.sure:
         return "not_sure"
     return "spread" if spread(counted, way.scheme) > WIDE else None
 
@@ -221,4 +254,5 @@ def _adaptive(session: Session, project_id: int, clip_ids: Sequence[int]) -> dic
         .where(Assignment.project_id == project_id, Assignment.clip_id.in_(clip_ids), Round.adaptive.is_not(None))
         .order_by(Round.number)
     )
-    return {clip_id: Adaptive(**adaptive) for clip_id, adaptive in rows}
+    rules = {clip_id: read_rule(adaptive) for clip_id, adaptive in rows}
+    return {clip_id: rule for clip_id, rule in rules.items() if isinstance(rule, Adaptive)}

@@ -19,7 +19,8 @@ def list_disputes(
 ) -> Page[AnsweredOut]:
     """Clips that nobody is being asked about and whose answers do not settle, with everybody's answers side by side.
 
-    `why`: a tie; mostly unclear; not sure at the end of an adaptive round; dimensions far apart; skipped by everybody.
+    `why`: a tie; mostly unclear; not sure at the end of an adaptive round; dimensions far apart; skipped by everybody;
+    doubtful, where routing says that a ruling pays: most listeners may hear another class than the label.
     """
     with db.read() as session:
         get_project(session, project_id)

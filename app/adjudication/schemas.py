@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from app.models import Decision
 from app.paging import Listed
 
-Why = Literal["tie", "unclear", "not_sure", "spread", "skipped"]
+Why = Literal["tie", "unclear", "not_sure", "spread", "skipped", "doubtful"]
 Reason = Annotated[str, Field(min_length=1, max_length=5000, description="Why; kept with the decision.")]
 
 _AT = "2026-01-31T09:05:00Z"

@@ -8,13 +8,14 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
 from app.annotations.closing import close_if_done, hold_open
-from app.annotations.settings import Adaptive
+from app.annotations.routed import decide_route
+from app.annotations.rules import Adaptive, Routed
 from app.annotations.skips import last_position
 from app.annotations.statements import is_sqlite
 from app.annotations.team import anybody_left
 from app.errors import NotFoundError
-from app.labels.given import live_answers
-from app.labels.mapping import translation
+from app.labels.given import Given, live_answers
+from app.labels.mapping import Translation, translation
 from app.labels.sure import sureness
 from app.models import Assignment, AssignmentState, ClipOverlap, Kind
 
@@ -36,24 +37,40 @@ def one_answer_at_a_time(session: Session, clip_id: int) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(6, :clip)"), {"clip": clip_id})
 
 
-def adapt(session: Session, project_id: int, round_id: int, clip_id: int, adaptive: Adaptive) -> None:
+def adapt(
+    session: Session, project_id: int, round_id: int, clip_id: int, rule: Adaptive | Routed, *, now: datetime
+) -> None:
     """Ask for one more answer to a clip, or stop asking, now that one more is there.
 
-    Nobody else is asked once the answers are sure and at least `at_least`; one more is asked for while they are not and
-    fewer than `at_most`, as long as somebody is left to ask. An operator's number for the clip replaces both. Who has
-    the clip now keeps it.
+    Adaptive: nobody else is asked once the answers are sure and at least `at_least`; one more is asked for while they
+    are not and fewer than `at_most`. Routed: one more is asked for while that pays and there are fewer than `limit`.
+    Both only as long as somebody is left to ask. An operator's number for the clip replaces the rule. Who has the clip
+    now keeps it.
     """
     if session.get(ClipOverlap, (round_id, clip_id)) is not None:
         return
     slots = _slots(session, round_id, clip_id)
+    all_done = all(slot.state == AssignmentState.DONE for slot in slots)
     way = translation(session, project_id)
     answers = [way.bring(given) for given in live_answers(session, project_id, [clip_id])]
     counted = [given for given in answers if given is not None]
-    enough = len(counted) >= adaptive.at_least and sureness(counted, way.scheme) >= adaptive.sure
-    if enough or len(counted) >= adaptive.at_most:
+    if isinstance(rule, Routed):
+
+        def may_ask() -> bool:
+            return not all_done or (len(slots) < rule.limit and anybody_left(session, project_id, clip_id))
+
+        more = decide_route(session, project_id, round_id, way, counted, rule, may_ask, now=now)
+    else:
+        more = _not_sure(counted, way, rule)
+    if not more:
         _end(session, [slot for slot in slots if slot.state == AssignmentState.OPEN])
-    elif all(slot.state == AssignmentState.DONE for slot in slots) and anybody_left(session, project_id, clip_id):
+    elif all_done and (isinstance(rule, Routed) or anybody_left(session, project_id, clip_id)):
         add_slots(session, project_id, round_id, clip_id, 1)
+
+
+def _not_sure(counted: Sequence[Given], way: Translation, rule: Adaptive) -> bool:
+    enough = len(counted) >= rule.at_least and sureness(counted, way.scheme) >= rule.sure
+    return not enough and len(counted) < rule.at_most
 
 
 def set_overlap(session: Session, round_id: int, clip_id: int, overlap: int, *, now: datetime) -> int:

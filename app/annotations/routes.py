@@ -28,9 +28,10 @@ from app.annotations.undo import undo
 from app.db import utcnow
 from app.dependencies import Annotator, DbDep, Operator, RowId, Viewer, WriterDep
 from app.errors import problems
+from app.quick import QuickRoute
 from app.writer import Writer
 
-router = APIRouter(tags=["annotations"], responses=problems(401, 403, 404, 422))
+router = APIRouter(route_class=QuickRoute, tags=["annotations"], responses=problems(401, 403, 404, 422))
 
 _NOBODY = LeaseId(0, 0)
 _KEY = Header(

@@ -12,8 +12,9 @@ from app.annotations.closing import close_if_done, is_annotating
 from app.annotations.events import Stored
 from app.annotations.leases import LeaseId
 from app.annotations.overlap import adapt, one_answer_at_a_time
+from app.annotations.rules import read_rule
 from app.annotations.schemas import AnnotationOut
-from app.annotations.settings import Adaptive, Annotating, parse_annotating
+from app.annotations.settings import Annotating, parse_annotating
 from app.annotations.statements import is_sqlite, run
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.labels.mapping import translation
@@ -50,8 +51,8 @@ def answer(session: Session, given: Answer, account_id: int, key: str, *, now: d
             return first
     settings = parse_annotating(asked.annotating)
     given, version = _under_its_scheme(session, given, asked, settings)
-    adaptive = None if asked.adaptive is None or asked.kind not in COUNTED else Adaptive(**asked.adaptive)
-    if adaptive is not None:
+    rule = None if asked.adaptive is None or asked.kind not in COUNTED else read_rule(asked.adaptive)
+    if rule is not None:
         one_answer_at_a_time(session, asked.clip_id)
     row = events.event(
         given,
@@ -77,9 +78,9 @@ def answer(session: Session, given: Answer, account_id: int, key: str, *, now: d
         emit_annotation(session, stored.id, row)
     if asked.kind == Kind.QUALIFICATION:
         probes.decide(session, asked.project_id, account_id, settings, now=now)
-    if adaptive is not None and given.skip_reason is None:
-        adapt(session, asked.project_id, asked.round_id, asked.clip_id, adaptive)
-    if asked.round_id is not None and (not waiting or adaptive is not None):
+    if rule is not None and given.skip_reason is None:
+        adapt(session, asked.project_id, asked.round_id, asked.clip_id, rule, now=now)
+    if asked.round_id is not None and (not waiting or rule is not None):
         close_if_done(session, asked.project_id, asked.round_id, now=now)
     return Stored(stored, repeated=False, ending=_ending(asked, waiting))
 
@@ -123,7 +124,7 @@ def revise(session: Session, annotation_id: int, given: Answer, account_id: int,
     if asked.followed:
         emit_annotation(session, stored.annotation.id, row)
     if asked.adaptive is not None and asked.kind in COUNTED and is_annotating(session, asked.round_id):
-        adapt(session, asked.project_id, asked.round_id, asked.clip_id, Adaptive(**asked.adaptive))
+        adapt(session, asked.project_id, asked.round_id, asked.clip_id, read_rule(asked.adaptive), now=now)
     return stored
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from al_core.agreement.specs import Estimator, Majority
+from app.annotations.rules import ADAPTIVE, OverlapRule, Share
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ProbeRate = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
 
 EstimatorName = Annotated[str, Field(pattern="^(majority|dawid_skene|mace)$")]
@@ -22,14 +22,13 @@ LabelPolicy = Annotated[
     ),
 ]
 
-_ADAPTIVE: JsonDict = {"at_least": 2, "at_most": 5, "sure": 0.7}
 _SKIPS: JsonDict = {"bad_audio": "out", "not_speech": "out", "several_speakers": "others", "unsure": "others"}
 _ANNOTATING: JsonDict = {
     "several_classes": False,
     "unclear": True,
     "skips": _SKIPS,
     "skips_to_adjudication": 3,
-    "adaptive": _ADAPTIVE,
+    "adaptive": ADAPTIVE,
     "gold_rate": 0.05,
     "repeat_rate": 0.05,
     "repeat_gap": 20,
@@ -76,20 +75,6 @@ class SkipPolicies(BaseModel):
         return policy
 
 
-class Adaptive(BaseModel):
-    """Ask for one more answer until a clip's posterior is `sure`, or `at_most` answers are there."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [_ADAPTIVE]})
-
-    at_least: int = Field(default=2, ge=1, le=100, description="Answers before a clip may be called sure.")
-    at_most: int = Field(default=5, ge=1, le=100, description="Answers after which nobody else is asked.")
-    sure: Share = Field(
-        default=0.7,
-        description="Share of the leading class, with a prior worth one answer spread over all classes, from which on "
-        "nobody else is asked: (votes + 1/c) / (answers + 1).",
-    )
-
-
 class Annotating(BaseModel):
     """The settings of a project's queue. What is left out has its default."""
 
@@ -104,7 +89,11 @@ class Annotating(BaseModel):
         le=100,
         description="People who may skip a clip before an adjudicator gets it; sooner when nobody is left to ask.",
     )
-    adaptive: Adaptive | None = Field(default=None, description="Null: every clip gets `overlap` answers.")
+    adaptive: OverlapRule | None = Field(
+        default=None,
+        description="Null: every clip gets `overlap` answers. Otherwise until it is sure, or `routed`: by who does not "
+        "know, the model or the people.",
+    )
     gold_rate: ProbeRate = Field(default=0.0, description="Share of leases that are clips with a known answer.")
     repeat_rate: ProbeRate = Field(default=0.0, description="Share of leases that the annotator has answered before.")
     repeat_gap: int = Field(default=20, ge=1, le=10_000, description="Answers between a clip and its repeat.")

@@ -88,7 +88,10 @@ def _counted(round_id: ColumnElement[int], most: int, besides: ColumnElement[int
     parts = []
     for state in (_LEASED, _OPEN):
         rows = _assignments_table.alias()
-        waits = (rows.c.project_id == _of_project, rows.c.state == state, rows.c.round_id == round_id)
+        of_round = (
+            rows.c.round_id + 0 == round_id
+        )  # the sum keeps a planner that has no figures yet from the other index
+        waits = (rows.c.project_id == _of_project, rows.c.state == state, of_round)
         part = select(rows.c.id).where(*waits).order_by(rows.c.position, rows.c.id).limit(most)
         parts.append(select((part if besides is None else part.where(rows.c.id != besides)).subquery()))
     some = union_all(*parts).limit(most).subquery()

@@ -2,10 +2,12 @@
 
 from fastapi import APIRouter
 
-from app.annotators import service
+from app.annotators import routing, service
+from app.annotators.routing_schemas import RoutingOut
 from app.annotators.schemas import AgreementOut, AnnotatorsOut
 from app.dependencies import DbDep, Operator, RowId
 from app.errors import problems
+from app.paging import After, Limit
 from app.projects.service import get_project
 
 router = APIRouter(tags=["annotators"], responses=problems(401, 403, 404, 422))
@@ -25,3 +27,14 @@ def get_agreement(project_id: RowId, db: DbDep, caller: Operator) -> AgreementOu
     with db.read() as session:
         get_project(session, project_id)
         return service.agreement(session, project_id)
+
+
+@router.get("/projects/{project_id}/routing", summary="Read who does not know")
+def get_routing(project_id: RowId, db: DbDep, caller: Operator, after: After = 0, limit: Limit = 100) -> RoutingOut:
+    """What the newest round that routes decided about its clips, with the figures and a sentence.
+
+    One more person is asked, an adjudicator gets the clip, it is accepted as ambiguous, or its label stands.
+    """
+    with db.read() as session:
+        get_project(session, project_id)
+        return routing.routing(session, project_id, after, limit)

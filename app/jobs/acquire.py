@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -10,14 +10,18 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from al_core import loop
+from al_core.classifier import Classifier
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip
 from al_core.normalise import SpeakerNormaliser
-from al_core.pool import Floats, PoolView, Selection
+from al_core.pool import Floats, Ints, PoolView, Selection
 from al_core.recipe import Recipe
 from al_core.scheme import Scheme
-from al_core.strategies.specs import Random
+from al_core.strategies.passes import heard
+from al_core.strategies.specs import Random, Strategy
+from al_core.targets import to_unit
 from app.annotations.enqueue import enqueue
+from app.annotations.rules import Routed, read_rule
 from app.annotations.settings import read_annotating
 from app.db import utcnow
 from app.jobs.classifiers import open_classifier
@@ -27,6 +31,7 @@ from app.jobs.guess import guess, store
 from app.jobs.pool import pool_of_arm, sizes
 from app.labels import service as labels
 from app.models import Arm, Checkpoint, Pick, Round, RoundState
+from app.models import Clip as ClipRow
 from app.rounds.moves import move
 from app.rounds.service import start_fine_tuning
 from app.specs import read_recipe, read_scheme, read_strategy
@@ -91,7 +96,7 @@ def run(context: JobContext) -> None:
         asked = _unanswered(session, turn.project_id, {arm: ids for arm, (ids, _) in picked.items()}, turn)
         result["asked"] = len(asked)
         enqueue(session, turn, asked, {clip_id: one.label for clip_id, one in guesses.items()})
-        if annotating.preannotations:
+        if annotating.preannotations or _routes(turn):  # annotators see them, or routing reads them
             store(session, guesses)
         if not asked:
             start_fine_tuning(session, turn.id, now=utcnow())
@@ -137,17 +142,27 @@ def _choose(
     strategy = read_strategy(turn.strategy) if state.arm == Arm.STRATEGY else Random()
     if state.size == 0 or not state.pool:
         return [], []
-    needless = isinstance(strategy, Random) or not scheme.classes
-    probabilities = None if needless else _probabilities(context, state, audio, scheme, encoder)
+    reads = not isinstance(strategy, Random) and (scheme.classes or strategy.needs_dimensions)
+    classifier = _classifier(context, state, strategy, scheme, encoder) if reads else None
+    clips = [audio.clips[i] for i in state.pool]
+    predicted = None if classifier is None else classifier.predict(clips)
     classes = _classes(state.labelled, scheme)
-    view: PoolView = loop.pool_view(
-        audio.of(state.pool),
-        probabilities,
-        audio.of(list(classes)),
-        np.array(list(classes.values()), dtype=np.int64),
-        len(scheme),
-        np.array([audio.clips[i].duration_s for i in state.pool], dtype=np.float32),
+    view: PoolView = replace(
+        loop.pool_view(
+            audio.of(state.pool),
+            None if predicted is None else predicted.probabilities,
+            audio.of(list(classes)),
+            np.array(list(classes.values()), dtype=np.int64),
+            len(scheme),
+            np.array([clip.duration_s for clip in clips], dtype=np.float32),
+        ),
+        n_dimensions=len(scheme.dimensions),
+        labelled_dimensions=_unit_dimensions(state.labelled, list(classes), scheme),
+        groups=_groups(context, state.pool),
     )
+    if classifier is not None and predicted is not None:
+        passes = loop.round_rng(turn.seed, turn.number, f"{state.arm} passes")
+        view = heard(view, strategy, classifier, clips, predicted.dimensions, passes)
     selection: Selection = loop.acquire(strategy, view, state.size, loop.round_rng(turn.seed, turn.number, state.arm))
     return [state.pool[i] for i in selection.positions], [float(score) for score in selection.scores]
 
@@ -159,16 +174,37 @@ def _classes(labelled: Sequence[labels.Label], scheme: Scheme) -> dict[int, int]
     return {label.clip_id: scheme.index(label.name) for label in labelled if label.name is not None}
 
 
-def _probabilities(
-    context: JobContext, state: ArmState, audio: Audio, scheme: Scheme, encoder: SpeechEncoder
-) -> Floats | None:
-    """What the arm's newest classifier says of its pool; None before there is one of this encoder and these classes."""
+def _classifier(
+    context: JobContext, state: ArmState, strategy: Strategy, scheme: Scheme, encoder: SpeechEncoder
+) -> Classifier | None:
+    """The arm's newest classifier; None before there is one of this encoder and of what the strategy reads."""
     if state.checkpoint is None or state.checkpoint.encoder_digest != encoder.digest:
         return None
     classifier = open_classifier(context, state.checkpoint)
-    if classifier.scheme.classes != scheme.classes:
-        return None
-    return classifier.predict([audio.clips[i] for i in state.pool]).probabilities
+    read = strategy.needs_dimensions and classifier.scheme.dimensions != scheme.dimensions
+    return None if read or classifier.scheme.classes != scheme.classes else classifier
+
+
+def _unit_dimensions(labelled: Sequence[labels.Label], ids: Sequence[int], scheme: Scheme) -> Floats:
+    """(m, k) labelled values of these clips on the unit scale, NaN where unknown."""
+    unknown = (np.nan,) * len(scheme.dimensions)
+    of_clip = {label.clip_id: label.dimensions or unknown for label in labelled}
+    values = np.array([of_clip[i] for i in ids], dtype=np.float32).reshape(len(ids), len(scheme.dimensions))
+    return to_unit(values, scheme)
+
+
+def _groups(context: JobContext, pool: Sequence[int]) -> dict[str, Ints]:
+    """Who speaks, in which session, which sentence, in the order of the pool: what limits on a batch count."""
+    wanted = select(ClipRow.id, ClipRow.speaker, ClipRow.session, ClipRow.text)
+    with context.db.read() as session:
+        rows = session.execute(wanted.where(ClipRow.project_id == context.claim.project_id)).all()
+    of_clip = {row.id: row for row in rows}
+    columns = {"speaker": "speaker", "session": "session", "sentence": "text"}
+    return loop.group_codes({name: [getattr(of_clip[i], column) for i in pool] for name, column in columns.items()})
+
+
+def _routes(turn: Round) -> bool:
+    return turn.adaptive is not None and isinstance(read_rule(turn.adaptive), Routed)
 
 
 def _store_picks(session: Session, round_id: int, picked: dict[Arm, tuple[list[int], list[float]]]) -> None:

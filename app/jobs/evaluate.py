@@ -9,7 +9,7 @@ from sqlalchemy import select
 from al_core.classifier import Classifier
 from al_core.evaluate import Evaluation, EvaluationError, evaluate
 from al_core.recipe import Start
-from al_core.strategies.specs import Modal, Random
+from al_core.strategies.specs import Random, name_of
 from app.checkpoints.service import promote_first
 from app.db import utcnow
 from app.jobs.classifiers import open_classifier
@@ -107,7 +107,7 @@ def _point(turn: Round, checkpoint: Checkpoint, measured: Measured) -> CurvePoin
         wa=None if classes is None else classes.wa,
         macro_f1=None if classes is None else classes.macro_f1,
         figures=measured.figures,
-        strategy=strategy.path if isinstance(strategy, Modal) else strategy.kind,
+        strategy=name_of(strategy),
         seed=turn.seed,
         seconds={
             "select": turn.seconds_select or 0.0,

@@ -18,6 +18,7 @@ from app.jobs.context import JobContext
 from app.jobs.labelled import labelled_clips, why_untrainable
 from app.jobs.runs import drop_run, resuming, run_folder, sweep_runs
 from app.labels import service as labels
+from app.labels.deciding import decisions
 from app.models import Arm, Checkpoint, Round, RoundState
 from app.projects.stages import first_stage
 from app.rounds.moves import move
@@ -55,10 +56,11 @@ def run(context: JobContext) -> None:
     left_out: list[str] = []
     for arm in (Arm.STRATEGY, Arm.CONTROL) if turn.control_size else (Arm.STRATEGY,):
         with context.db.read() as session:
-            own = labels.of_arm(session, turn.project_id, arm, shared.scheme)
+            decided = decisions(session, turn.project_id)
+            own = labels.of_arm(session, turn.project_id, arm, shared.scheme, decided.clips)
         why = why_untrainable(own, shared.scheme, arm)
         if why is None:
-            trained.append(_train(context, shared, arm, own))
+            trained.append(_train(context, shared, arm, own, decided.digest))
         else:
             left_out.append(why)
     sentence = "; ".join(left_out) or None
@@ -96,7 +98,9 @@ def _prepare(context: JobContext) -> Run:
     )
 
 
-def _train(context: JobContext, shared: Run, arm: Arm, own: list[labels.Label]) -> Checkpoint:
+def _train(
+    context: JobContext, shared: Run, arm: Arm, own: list[labels.Label], estimate_digest: str | None
+) -> Checkpoint:
     """Fine-tune one arm and save its checkpoint; the folder's name carries the fence, so no two holders share it."""
     train = labelled_clips(own, shared.clips, shared.scheme)
     trained = _fine_tune(context, shared, arm, train)
@@ -115,6 +119,7 @@ def _train(context: JobContext, shared: Run, arm: Arm, own: list[labels.Label]) 
         recipe=shared.turn.recipe,
         report={
             "n_labels": len(own),
+            "estimate_digest": estimate_digest,
             "minutes": _minutes(own, shared.clips),
             "epoch": last.epoch,
             "loss": last.loss,

@@ -7,6 +7,7 @@ from app.jobs import (
     adapt,
     embed,
     evaluate,
+    evaluate_tapt,
     examine,
     export,
     fine_tune,
@@ -45,5 +46,7 @@ def run(context: JobContext) -> None:
             import_annotations.run(context)
         case "label_studio":
             label_studio.run(context)
+        case "evaluate_tapt":
+            evaluate_tapt.run(context)
         case _:
             assert_never(kind)

@@ -1,14 +1,16 @@
 """The pool of a round's arm, and how many clips the budget still allows. Reads only."""
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labels.service import answers, closed_clips, count_bought
-from app.models import Arm, Pick, Project, Round
+from app.labels.service import answers, closed_clips, count_bought, picks_of
+from app.models import Arm, Project, Round
 
 
 def pool_of_arm(session: Session, project_id: int, arm: Arm, training: list[int], known: set[int]) -> list[int]:
-    """Training clips this arm may pick: not picked and answered already, no reference label, not closed to strategies.
+    """Training clips this arm may pick: not answered yet, no reference label, not closed to strategies.
+
+    A clip that the other arm had answered may be picked: its answer is there. One that was answered elsewhere and that
+    no round picked is in the seed set of both arms.
 
     Args:
         session: to read with.
@@ -17,10 +19,9 @@ def pool_of_arm(session: Session, project_id: int, arm: Arm, training: list[int]
         training: ids of the training clips, in order.
         known: ids of the clips that came with a reference label.
     """
-    picked = select(Pick.clip_id).join(Round, Round.id == Pick.round_id)
-    own = set(session.scalars(picked.where(Round.project_id == project_id, Pick.arm == arm)))
+    own, anybodys = picks_of(session, project_id, arm), picks_of(session, project_id)
     answered = answers(session, project_id).keys()
-    closed = (own & answered) | known | closed_clips(session, project_id)
+    closed = (own & answered) | (answered - anybodys) | known | closed_clips(session, project_id)
     return [clip_id for clip_id in training if clip_id not in closed]
 
 

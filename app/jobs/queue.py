@@ -31,6 +31,7 @@ Kind = Literal[
     "export",
     "import_annotations",
     "label_studio",
+    "evaluate_tapt",
 ]
 Pulse = Literal["beating", "cancel", "lost"]
 

@@ -2,16 +2,28 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from al_core.agreement import EvaluatorWeighted, Event, Majority, Rating, estimate, ratings_of, votes_of, weigh
+from al_core.agreement import (
+    Estimate,
+    EvaluatorWeighted,
+    Event,
+    Majority,
+    Rating,
+    digest,
+    estimate,
+    ratings_of,
+    votes_of,
+    weigh,
+)
 from al_core.agreement.specs import Estimator
 from al_core.scheme import Dimension, Scheme
 from app.annotations.settings import read_annotating
+from app.labels.accepted import accepted
 from app.labels.given import Given, by_clip, is_live, live_answers
 from app.labels.mapping import Translation, translation
 from app.models import RULINGS, Adjudication, Annotation, Decision, GoldClip, Kind, Project
@@ -33,54 +45,136 @@ class Decided:
     """What is known of one clip.
 
     Attributes:
-        name: its class; None: a dispute, or a scheme of dimensions alone.
-        distribution: over the scheme's classes, summing to 1, or all 0 without a class.
+        name: its class; None: a dispute, a scheme of dimensions alone, or a clip that an adjudicator excluded.
+        distribution: over the scheme's classes, what is trained on: summing to 1, or all 0 without a class.
         dimensions: in the scheme's order, NaN where unknown.
         n_answers: how many answers made it.
+        shares: over the scheme's classes, what the answers say whether they settle it or not; all 0 without any.
+        ruled: whether an adjudicator decided.
     """
 
     name: str | None
     distribution: tuple[float, ...]
     dimensions: tuple[float, ...]
     n_answers: int
+    shares: tuple[float, ...] = ()
+    ruled: bool = False
 
 
-def decide(session: Session, project_id: int) -> dict[int, Decided]:
-    """Every clip with an answer or a ruling, but those an adjudicator excluded; the project must exist."""
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Every clip with an answer or a ruling, and the digest of the estimate behind them; None without classes."""
+
+    clips: Mapping[int, Decided]
+    digest: str | None
+
+
+def decide(session: Session, project_id: int, clip_ids: Collection[int] | None = None) -> Mapping[int, Decided]:
+    """Every clip with an answer or a ruling, or those of `clip_ids`; the project must exist.
+
+    Where a clip's label depends on its own answers alone (`separable`), a few clips are decided without the others.
+    """
+    if clip_ids is None or separable(session, project_id):
+        return decisions(session, project_id, clip_ids).clips
+    wanted = set(clip_ids)
+    every = decisions(session, project_id).clips
+    return {clip_id: found for clip_id, found in every.items() if clip_id in wanted}
+
+
+def separable(session: Session, project_id: int) -> bool:
+    """Whether a clip's label depends on its own answers alone: plain majority, and no dimensions to weigh."""
+    estimator = estimator_of(session, project_id)
+    scheme = translation(session, project_id).scheme
+    return isinstance(estimator, Majority) and estimator.dispute_below == 0 and not scheme.dimensions
+
+
+def decisions(session: Session, project_id: int, clip_ids: Collection[int] | None = None) -> Decisions:
+    """What the answers and rulings of a project amount to, or of the clips named, as if there were no others."""
     way = translation(session, project_id)
-    answers = by_clip(counted(session, project_id, way))
-    given_rulings = rulings(session, project_id, way)
-    excluded = {clip for clip, ruling in given_rulings.items() if ruling.decision == Decision.EXCLUDE}
-    stored = session.execute(select(Project.annotating).where(Project.id == project_id)).scalar_one()
-    estimator = read_annotating(stored).labels
-    classes = _classes(session, project_id, way, answers, given_rulings, estimator)
+    answers = by_clip(counted(session, project_id, way, clip_ids))
+    given_rulings = rulings(session, project_id, way, clip_ids)
+    accepts = accepted(session, project_id, answers, clip_ids)
+    made = estimated(session, project_id, way, answers, given_rulings)
+    classes = {} if made is None else _classes(made, answers)
     values = _dimensions(answers, way.scheme)
-    nothing = (0.0,) * len(way.scheme.classes)
-    decided = {}
-    for clip_id in sorted((answers.keys() | given_rulings.keys()) - excluded):
-        name, distribution = _ruled(given_rulings.get(clip_id), classes.get(clip_id, (None, nothing)), way.scheme)
-        rated = values.get(clip_id, {})
-        if clip_id in given_rulings:
-            rated = {**rated, **given_rulings[clip_id].dimensions}
-        dimensions = tuple(rated.get(dimension.name, UNKNOWN) for dimension in way.scheme.dimensions)
-        decided[clip_id] = Decided(name, distribution, dimensions, len(answers.get(clip_id, ())))
-    return decided
+    ambiguous = Ruling(Decision.AMBIGUOUS, None, {})
+    clips = {}
+    for clip_id in sorted(answers.keys() | given_rulings.keys()):
+        ruling = given_rulings.get(clip_id)
+        clips[clip_id] = _decided(
+            ruling or (ambiguous if clip_id in accepts else None),
+            classes.get(clip_id, (None, (0.0,) * len(way.scheme.classes))),
+            values.get(clip_id, {}),
+            len(answers.get(clip_id, ())),
+            way.scheme,
+            ruled=ruling is not None,
+        )
+    return Decisions(clips, None if made is None else digest(made))
 
 
-def counted(session: Session, project_id: int, way: Translation) -> list[Given]:
-    """The live answers that still hold under the scheme in use."""
-    brought = (way.bring(given) for given in live_answers(session, project_id))
+def _decided(
+    ruling: Ruling | None,
+    estimated_class: tuple[str | None, tuple[float, ...]],
+    rated: Mapping[str, float],
+    n: int,
+    scheme: Scheme,
+    *,
+    ruled: bool,
+) -> Decided:
+    shares = estimated_class[1]
+    if ruling is not None and ruling.decision == Decision.EXCLUDE:
+        return Decided(None, (0.0,) * len(shares), (UNKNOWN,) * len(scheme.dimensions), n, shares, ruled)
+    name, distribution = _ruled(ruling, estimated_class, scheme)
+    rated = {**rated, **(ruling.dimensions if ruling is not None else {})}
+    dimensions = tuple(rated.get(dimension.name, UNKNOWN) for dimension in scheme.dimensions)
+    return Decided(name, distribution, dimensions, n, shares, ruled)
+
+
+def estimated(
+    session: Session,
+    project_id: int,
+    way: Translation,
+    answers: Mapping[int, Sequence[Given]],
+    given_rulings: Mapping[int, Ruling],
+) -> Estimate | None:
+    """The project's estimator over these answers; None where there is no class to estimate.
+
+    A class that a ruling named, or the one right class of a gold clip, is known: it is the clip's label, and the
+    estimators that learn about annotators learn from it who is right.
+    """
+    said = [event_of(given) for clip in answers.values() for given in clip if says_class(given)]
+    taught, known = _gold(session, project_id, way, answers)
+    known |= {str(clip): ruling.label for clip, ruling in given_rulings.items() if ruling.label is not None}
+    estimator = estimator_of(session, project_id)
+    if not isinstance(estimator, Majority):  # majority has nothing to learn
+        said += taught
+    if not said or not way.scheme.classes:
+        return None
+    return estimate(votes_of(said, way.scheme), estimator, known)
+
+
+def estimator_of(session: Session, project_id: int) -> Estimator:
+    """The estimator the project chose."""
+    stored = session.execute(select(Project.annotating).where(Project.id == project_id)).scalar_one()
+    return read_annotating(stored).labels
+
+
+def counted(
+    session: Session, project_id: int, way: Translation, clip_ids: Collection[int] | None = None
+) -> list[Given]:
+    """The live answers, of all clips or of some, that still hold under the scheme in use."""
+    brought = (way.bring(given) for given in live_answers(session, project_id, clip_ids))
     return [given for given in brought if given is not None]
 
 
-def rulings(session: Session, project_id: int, way: Translation) -> dict[int, Ruling]:
-    """The newest ruling of every clip. One for a class that was split since decides nothing any more."""
-    rows = session.scalars(
-        select(Adjudication)
-        .where(Adjudication.project_id == project_id, Adjudication.decision.in_(RULINGS))
-        .order_by(Adjudication.id)
-    )
-    newest = {row.clip_id: row for row in rows}
+def rulings(
+    session: Session, project_id: int, way: Translation, clip_ids: Collection[int] | None = None
+) -> dict[int, Ruling]:
+    """The newest ruling of every clip, or of some. One for a class that was split since decides nothing any more."""
+    wanted = select(Adjudication).where(Adjudication.project_id == project_id, Adjudication.decision.in_(RULINGS))
+    if clip_ids is not None:
+        wanted = wanted.where(Adjudication.clip_id.in_(clip_ids))
+    newest = {row.clip_id: row for row in session.scalars(wanted.order_by(Adjudication.id))}
     found = {}
     for clip_id, row in newest.items():
         said = Given(0, clip_id, row.account_id, row.scheme_version, row.label, None, False, row.dimensions)
@@ -103,23 +197,8 @@ def _ruled(
     return (None, (0.0,) * len(distribution)) if name is None else (name, distribution)
 
 
-def _classes(
-    session: Session,
-    project_id: int,
-    way: Translation,
-    answers: Mapping[int, Sequence[Given]],
-    given_rulings: Mapping[int, Ruling],
-    estimator: Estimator,
-) -> dict[int, tuple[str | None, tuple[float, ...]]]:
-    """Clip → class (None: a dispute) and distribution. An ambiguous clip keeps its distribution, name or not."""
-    said = [event_of(given) for clip in answers.values() for given in clip if says_class(given)]
-    known = {str(clip): ruling.label for clip, ruling in given_rulings.items() if ruling.label is not None}
-    if not isinstance(estimator, Majority):  # gold answers teach who is right; majority has nothing to learn
-        taught, right = _gold(session, project_id, way, answers)
-        said, known = said + taught, known | right
-    if not said or not way.scheme.classes:
-        return {}
-    made = estimate(votes_of(said, way.scheme), estimator, known)
+def _classes(made: Estimate, answers: Mapping[int, Sequence[Given]]) -> dict[int, tuple[str | None, tuple[float, ...]]]:
+    """Answered clip → class (None: a dispute) and distribution."""
     rows = zip(made.clips, made.labels, made.distributions.tolist(), strict=True)
     return {int(clip): (label, tuple(row)) for clip, label, row in rows if int(clip) in answers}
 
@@ -138,13 +217,10 @@ def event_of(given: Given) -> Event:
 def _gold(
     session: Session, project_id: int, way: Translation, answers: Mapping[int, Sequence[Given]]
 ) -> tuple[list[Event], dict[str, str]]:
-    """Answers to gold clips of one right class that nobody answered for a label, and that class."""
+    """Answers to gold clips of one right class that nobody answered for a label, and that class of every such clip."""
     sure = select(GoldClip.clip_id, GoldClip.labels).where(GoldClip.project_id == project_id)
-    right = {
-        clip_id: str(labels[0])
-        for clip_id, labels in session.execute(sure)
-        if len(labels) == 1 and clip_id not in answers
-    }
+    right = {clip_id: str(labels[0]) for clip_id, labels in session.execute(sure) if len(labels) == 1}
+    right = {clip_id: name for clip_id, name in right.items() if name in way.scheme.classes}
     rows = session.execute(
         select(
             Annotation.id, Annotation.clip_id, Annotation.account_id, Annotation.scheme_version, Annotation.label,
@@ -156,7 +232,7 @@ def _gold(
             is_live(),
         )
     )  # fmt: skip
-    brought = [way.bring(Given(*row)) for row in rows if row.clip_id in right]
+    brought = [way.bring(Given(*row)) for row in rows if row.clip_id in right and row.clip_id not in answers]
     events = [event_of(given) for given in brought if given is not None and says_class(given)]
     return events, {str(clip_id): name for clip_id, name in right.items()}
 

@@ -2,13 +2,14 @@
 
 A clip's label is an adjudicator's ruling, or what its annotations amount to by the project's estimator; a dispute is no
 label. It can be computed again at any time from the events. The label sets of the two arms are independent: each holds
-the labels of the clips that arm picked, whichever round or arm had them annotated, and the labelled seed set that came
-with the import.
+the labels of the clips that arm picked, whichever round or arm had them annotated. What nobody here was asked for is
+the seed set of both: labels that came with the import, and answers imported for training clips that no round picked.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from al_core.scheme import Scheme
@@ -35,9 +36,13 @@ class Label:
 
 
 def count_bought(session: Session, project_id: int) -> int:
-    """Training clips with at least one answer: what counts against the project's budget. Probes do not."""
+    """Training clips that a round picked with at least one answer: what counts against the project's budget.
+
+    Probes do not count, and answers that were imported for clips of no round cost nothing here.
+    """
     asked = select(func.count(Annotation.clip_id.distinct())).join(Clip, Clip.id == Annotation.clip_id)
-    asked = asked.where(Annotation.project_id == project_id, is_answer(), Clip.split == "train")
+    picked = exists().where(Pick.clip_id == Annotation.clip_id)
+    asked = asked.where(Annotation.project_id == project_id, is_answer(), Clip.split == "train", picked)
     return session.execute(asked).scalar_one()
 
 
@@ -46,19 +51,38 @@ def answers(session: Session, project_id: int) -> dict[int, list[Given]]:
     return by_clip(counted(session, project_id, translation(session, project_id)))
 
 
-def of_arm(session: Session, project_id: int, arm: str, scheme: Scheme) -> list[Label]:
-    """The labels of an arm, in order of clip: its picks of every round that have one, and the labelled seed set."""
-    picked = set(
-        session.scalars(
-            select(Pick.clip_id)
-            .join(Round, Round.id == Pick.round_id)
-            .where(Round.project_id == project_id, Pick.arm == arm)
-        )
-    )
-    decided = decide(session, project_id)
+def of_arm(
+    session: Session, project_id: int, arm: str, scheme: Scheme, decided: Mapping[int, Decided] | None = None
+) -> list[Label]:
+    """The labels of an arm, in order of clip: its picks of every round that have one, and the labelled seed set.
+
+    Args:
+        session: to read with.
+        project_id: whose.
+        arm: whose picks.
+        scheme: in use.
+        decided: what `app.labels.deciding` found, where the caller has it already.
+    """
+    decided = decide(session, project_id) if decided is None else decided
+    picked = picks_of(session, project_id, arm)
     own = {clip_id: found for clip_id, found in decided.items() if clip_id in picked}
-    seed = [label for label in references(session, project_id, "train", scheme) if label.clip_id not in own]
-    return sorted([*_labels(own), *seed], key=lambda label: label.clip_id)
+    brought = _brought(session, project_id, decided)
+    here = own.keys() | brought.keys()
+    seed = [label for label in references(session, project_id, "train", scheme) if label.clip_id not in here]
+    return sorted([*_labels(own), *_labels(brought), *seed], key=lambda label: label.clip_id)
+
+
+def picks_of(session: Session, project_id: int, arm: str | None = None) -> set[int]:
+    """The clips that an arm, or any, picked in any round of a project."""
+    picked = select(Pick.clip_id).join(Round, Round.id == Pick.round_id).where(Round.project_id == project_id)
+    return set(session.scalars(picked if arm is None else picked.where(Pick.arm == arm)))
+
+
+def _brought(session: Session, project_id: int, decided: Mapping[int, Decided]) -> dict[int, Decided]:
+    """Training clips that no round picked and somebody answered elsewhere. Nobody listened to them here: 0 answers."""
+    training = select(Clip.id).where(Clip.project_id == project_id, Clip.split == "train")
+    elsewhere = set(session.scalars(training)) & decided.keys() - picks_of(session, project_id)
+    return {clip_id: replace(decided[clip_id], n_answers=0) for clip_id in sorted(elsewhere)}
 
 
 def of_project(session: Session, project_id: int) -> list[Label]:
@@ -106,7 +130,7 @@ def closed_clips(session: Session, project_id: int) -> set[int]:
     return shown | undecided | {clip_id for wanted in (ended, ruled, gold) for clip_id in session.scalars(wanted)}
 
 
-def _labels(found: dict[int, Decided]) -> list[Label]:
+def _labels(found: Mapping[int, Decided]) -> list[Label]:
     """Those of them that are labels: with a class, or with a value of a dimension."""
     return [
         Label(clip_id, one.name, one.distribution, one.n_answers, one.dimensions)

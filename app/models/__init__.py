@@ -4,6 +4,7 @@ from app.models.accounts import Account, Role
 from app.models.adjudications import RULINGS, Adjudication, Decision
 from app.models.annotations import COUNTED, Annotation, Assignment, AssignmentState, ClipOverlap, Kind
 from app.models.checkpoints import Checkpoint
+from app.models.clip_routes import ClipRoute
 from app.models.clips import Asset, Clip
 from app.models.curves import CurvePoint
 from app.models.gold import GoldClip, Qualification
@@ -30,6 +31,7 @@ __all__ = [
     "Checkpoint",
     "Clip",
     "ClipOverlap",
+    "ClipRoute",
     "CurvePoint",
     "Decision",
     "Delivery",

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.adaptation.overview import notes_on
 from app.db import utcnow
 from app.dependencies import DbDep, Operator, RowId, SettingsDep, Viewer
 from app.errors import problems
@@ -42,7 +43,9 @@ def list_rounds(project_id: RowId, db: DbDep, caller: Viewer, after: After = 0, 
     """The project's rounds in order."""
     with db.read() as session:
         rounds = service.list_rounds(session, project_id, after, limit + 1)
-        return Page.cut([RoundOut.model_validate(one) for one in rounds], limit)
+        notes = notes_on(session, project_id, rounds)
+        shown = [RoundOut.model_validate(one).model_copy(update={"encoder_note": notes.get(one.id)}) for one in rounds]
+        return Page.cut(shown, limit)
 
 
 @router.get("/rounds/{round_id}", summary="Read a round and its receipts")
@@ -52,7 +55,9 @@ def get_round(round_id: RowId, db: DbDep, caller: Viewer) -> RoundWithPicks:
         found = service.get_round(session, round_id)
         visible = caller.may(Role.OPERATOR) or found.state not in OPEN_STATES
         picks = [PickOut.model_validate(pick) for pick in service.picks(session, round_id)] if visible else None
-        return RoundWithPicks(**RoundOut.model_validate(found).model_dump(), picks=picks)
+        note = notes_on(session, found.project_id, [found]).get(found.id)
+        shown = RoundOut.model_validate(found).model_copy(update={"encoder_note": note})
+        return RoundWithPicks(**shown.model_dump(), picks=picks)
 
 
 @router.post("/rounds/{round_id}/close", summary="Stop waiting for answers", responses=problems(409))

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from app.annotations.settings import Adaptive
+from app.annotations.rules import OverlapRule
 from app.models import Arm, RoundState
 from app.paging import Listed
 from app.specs import RecipeField, StrategyField
@@ -27,6 +27,7 @@ _ROUND: JsonDict = {
     "seconds_select": 0.02,
     "error": None,
     "warnings": [],
+    "encoder_note": None,
     "created_at": "2026-01-31T09:00:00Z",
     "finished_at": None,
 }
@@ -44,7 +45,7 @@ class RoundCreate(BaseModel):
     batch_size: int | None = Field(default=None, ge=1, le=100_000)
     control_size: int | None = Field(default=None, ge=0, le=100_000, description="Clips of the random control arm.")
     overlap: int | None = Field(default=None, ge=1, le=100)
-    adaptive: Adaptive | None = Field(
+    adaptive: OverlapRule | None = Field(
         default=None, description="When to ask more or fewer people; the project's if out."
     )
 
@@ -61,11 +62,14 @@ class RoundOut(Listed):
     batch_size: int
     control_size: int
     overlap: int
-    adaptive: Adaptive | None
+    adaptive: OverlapRule | None
     encoder_digest: str | None
     seconds_select: float | None
     error: str | None = Field(description="Why it failed, or why it finished without a learning-curve point.")
     warnings: list[str] = Field(description="What an operator should look at, such as a gap between groups.")
+    encoder_note: str | None = Field(
+        default=None, description="What TAPT's newest verdict before this round was, and whose encoder the round used."
+    )
     created_at: datetime
     finished_at: datetime | None
 

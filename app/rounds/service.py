@@ -4,21 +4,21 @@ Every change of state is a compare-and-set, so any of them may be repeated, and 
 """
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from al_core.recipe import Recipe
 from al_core.strategies.specs import Strategy
-from app.annotations.settings import Adaptive, read_annotating
-from app.errors import ConflictError, NotFoundError
+from app.annotations.rules import Adaptive, Routed
+from app.annotations.settings import read_annotating
+from app.errors import ConflictError, InvalidError, NotFoundError
 from app.jobs import queue
 from app.labels.service import count_bought
 from app.models import OPEN_STATES, Assignment, AssignmentState, Job, JobState, Pick, Project, Round, RoundState
 from app.projects.checks import check_values
 from app.projects.service import check_run, get_project
-from app.specs import as_json
+from app.specs import as_json, read_scheme
 from app.webhooks.outbox import emit
 
 _STAGE_OF: dict[str, tuple[queue.Kind, RoundState]] = {
@@ -38,7 +38,7 @@ def open_round(
     batch_size: int | None = None,
     control_size: int | None = None,
     overlap: int | None = None,
-    adaptive: Adaptive | None = None,
+    adaptive: Adaptive | Routed | None = None,
 ) -> Round:
     """Open the project's next round and queue its acquisition; what is not given comes from the project.
 
@@ -57,6 +57,7 @@ def open_round(
     if left is not None and left <= 0:
         raise ConflictError(f"the budget of {project.budget} labels is spent: raise it to open another round")
     size = batch_size or project.batch_size
+    rule = _rule(project, adaptive)
     opened = Round(
         project_id=project_id,
         number=0 if newest is None else newest.number + 1,
@@ -66,8 +67,8 @@ def open_round(
         seed=project.seed,
         batch_size=size,
         control_size=round(size * project.control_share) if control_size is None else control_size,
-        overlap=overlap or project.overlap,
-        adaptive=_adaptive(project, adaptive),
+        overlap=_overlap(overlap or project.overlap, rule),
+        adaptive=None if rule is None else rule.model_dump(),
         created_at=now,
     )
     session.add(opened)
@@ -76,9 +77,20 @@ def open_round(
     return opened
 
 
-def _adaptive(project: Project, given: Adaptive | None) -> dict[str, Any] | None:
+def _rule(project: Project, given: Adaptive | Routed | None) -> Adaptive | Routed | None:
     chosen = given or read_annotating(project.annotating).adaptive
-    return None if chosen is None else chosen.model_dump()
+    if isinstance(chosen, Routed) and not read_scheme(project.scheme).classes:
+        raise InvalidError(
+            "adaptive: routing weighs classes, and this scheme has dimensions alone; give at_least, at_most and sure"
+        )
+    return chosen
+
+
+def _overlap(wanted: int, rule: Adaptive | Routed | None) -> int:
+    """How many answers are asked for at once: never more than the rule may end with."""
+    if rule is None:
+        return wanted
+    return min(wanted, rule.limit if isinstance(rule, Routed) else rule.at_most)
 
 
 def budget_left(session: Session, project: Project) -> int | None:

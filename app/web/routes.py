@@ -14,7 +14,7 @@ from app.dependencies import TOKEN_COOKIE, DbDep, RowId, TokensDep, Viewer
 from app.errors import ForbiddenError, NotFoundError
 from app.models import Role
 from app.projects import service as projects
-from app.web import assets, room
+from app.web import assets, room, tapt
 from app.web.pages import PageRoute, local_path, render
 
 YEAR_S = 365 * 24 * 3600
@@ -101,6 +101,7 @@ def checkpoint_page(request: Request, checkpoint_id: RowId, db: DbDep, caller: V
 
 
 router.include_router(room.router)
+router.include_router(tapt.router)
 
 
 @router.get("/static/{version}/{name}")

@@ -13,8 +13,8 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.exports.verdicts import Standing, held
 from app.jobs import queue
+from app.labels.deciding import Decided, decide
 from app.labels.given import live_answers
 from app.labels.mapping import translation
 from app.models import COUNTED, RULINGS, Adjudication, Assignment, AssignmentState, LabelStudioLink, OutboxEvent
@@ -41,9 +41,9 @@ def labels_made(session: Session, events: Sequence[OutboxEvent]) -> dict[int, Ma
         if event.kind in _SAYS_SOMETHING and isinstance(event.payload.get("clip_id"), int):
             clips.setdefault(event.project_id, {})[event.payload["clip_id"]] = event.id
     for project_id, last_events in clips.items():
-        standings = held(session, project_id, list(last_events))
+        decided = decide(session, project_id, list(last_events))
         for clip_id, event_id in last_events.items():
-            label = _label(session, project_id, clip_id, standings.get(clip_id))
+            label = _label(session, project_id, clip_id, decided.get(clip_id))
             if label is not None:
                 made[event_id] = label
     return made
@@ -64,8 +64,8 @@ def follow(session: Session, events: Sequence[OutboxEvent], made: Mapping[int, M
             _to_label_studio(session, event, _OF_ROUNDS[event.kind], now)
 
 
-def _label(session: Session, project_id: int, clip_id: int, standing: Standing | None) -> MadeLabel | None:
-    said = _held(session, project_id, clip_id, standing)
+def _label(session: Session, project_id: int, clip_id: int, decided: Decided | None) -> MadeLabel | None:
+    said = None if decided is None or decided.name is None else _told(session, project_id, clip_id, decided)
     if said is None or (said["source"] != "adjudication" and _waits_for(session, project_id, clip_id)):
         return None
     subject = f"label:{clip_id}:{said.pop('last')}:{said['source']}:{said['label']}"
@@ -78,26 +78,22 @@ def _waits_for(session: Session, project_id: int, clip_id: int) -> bool:
     return bool(session.scalar(select(exists().where(*of_clip, Assignment.state.in_(_WAITS)))))
 
 
-def _held(session: Session, project_id: int, clip_id: int, standing: Standing | None) -> dict[str, Any] | None:
-    """What the clip is held to be, and the last event it rests on; None when no class leads."""
+def _told(session: Session, project_id: int, clip_id: int, decided: Decided) -> dict[str, Any]:
+    """The label, and the last event it rests on: the newest ruling, or the newest answer."""
     known = translation(session, project_id)
-    given = [now for one in live_answers(session, project_id, [clip_id]) if (now := known.bring(one)) is not None]
-    label, shares = (None, {}) if standing is None else (standing.label, standing.shares)
+    distribution = dict(zip(known.scheme.classes, decided.distribution, strict=True))
     newest = select(func.max(Adjudication.id)).where(
         Adjudication.project_id == project_id, Adjudication.clip_id == clip_id, Adjudication.decision.in_(RULINGS)
     )
-    ruling = session.scalar(select(Adjudication).where(Adjudication.id == newest.scalar_subquery()))
-    source, last = "annotations", max((one.annotation_id for one in given), default=0)
-    if ruling is not None:
-        source, last, label = "adjudication", ruling.id, ruling.label
-        if label is not None:
-            became = known.classes(label, ruling.scheme_version)
-            label = became[0] if len(became) == 1 else None
-    if label is None:
-        return None
-    distribution = {name: round(share, 6) for name, share in shares.items()}
-    told = {"clip_id": clip_id, "label": label, "source": source, "n_answers": len(given)}
-    return told | {"distribution": distribution, "last": last}
+    given = [one.annotation_id for one in live_answers(session, project_id, [clip_id]) if known.bring(one) is not None]
+    return {
+        "clip_id": clip_id,
+        "label": decided.name,
+        "source": "adjudication" if decided.ruled else "annotations",
+        "n_answers": decided.n_answers,
+        "distribution": {name: round(share, 6) for name, share in distribution.items()},
+        "last": session.scalar(newest) if decided.ruled else max(given, default=0),
+    }
 
 
 def _to_label_studio(session: Session, event: OutboxEvent, do: str, now: datetime) -> None:

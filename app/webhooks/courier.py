@@ -6,6 +6,7 @@ when its lease ends. Long jobs do not hold it up, and one slow receiver does not
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ from app.models import OutboxEvent
 from app.settings import Settings
 from app.webhooks import deliveries
 from app.webhooks.consequences import follow, labels_made
+from app.webhooks.pruning import AT_ONCE as PRUNED_AT_ONCE
+from app.webhooks.pruning import prune
 from app.webhooks.sending import Letter, Outcome, send
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # webhooks served at the same time
 SLACK_S = 30.0
+PRUNE_EVERY_S = 600.0
 
 
 class Courier:
@@ -33,6 +37,7 @@ class Courier:
         self._lease_s = settings.webhook_timeout_s * deliveries.LETTERS_AT_ONCE + SLACK_S
         if settings.webhook_lease_s is not None:
             self._lease_s = settings.webhook_lease_s
+        self._prune_at = time.monotonic()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -53,6 +58,7 @@ class Courier:
         try:
             with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="courier") as pool:
                 while not stop.is_set():
+                    self._prune(database)
                     if not self._turn(database, pool, free, stop):
                         stop.wait(self._settings.poll_s)
         finally:
@@ -82,6 +88,19 @@ class Courier:
         except DBAPIError as error:  # the database restarts or is busy: the courier outlives that
             log.warning("cannot look for deliveries: %s", error.orig)
             return False
+
+    def _prune(self, database: Database) -> None:
+        """Forget what the log keeps no longer, some of it a turn, now and then."""
+        if time.monotonic() < self._prune_at:
+            return
+        try:
+            with database.write() as session:
+                keep = (self._settings.webhook_log_days, self._settings.webhook_log_most)
+                if prune(session, *keep, now=utcnow()) >= PRUNED_AT_ONCE:
+                    return  # there may be more: go on at the next turn
+        except DBAPIError as error:
+            log.warning("the log of deliveries cannot be pruned: %s", error.orig)
+        self._prune_at = time.monotonic() + PRUNE_EVERY_S
 
     def _fan_out(self, database: Database) -> list[OutboxEvent]:
         with database.read() as session:

@@ -16,7 +16,10 @@ from app.imports.ours import read_jsonl
 from app.imports.theirs import read_tasks
 from app.jobs import queue
 from app.jobs.child import run_job
-from app.models import Account, Adjudication, Annotation, Assignment, FormerScheme, Project, Round
+from app.jobs.pool import pool_of_arm
+from app.labels.service import count_bought, of_arm
+from app.models import Account, Adjudication, Annotation, Arm, Assignment, FormerScheme, Project, Round
+from app.specs import read_scheme
 from app.storage import Storage
 
 FORMATS = ["jsonl", "csv", "label_studio"]
@@ -367,3 +370,31 @@ def test_a_snapshot_in_every_text_format_can_be_imported_again(api, bring, setti
         with storage.open(written.sha256) as file:
             report = list(import_annotations(api.db, storied, file, format))[-1]
         assert (report.created, report.conflict, report.refused) == (0, 0, 0)
+
+
+def test_answers_to_clips_that_no_round_picked_train_both_arms_and_cost_nothing(api, bring, project):
+    rows = [
+        {"external_id": f"c{i}", "annotator": "alice", "annotation": label} for i, label in enumerate(["anger"] * 2)
+    ]
+    assert bring(project, rows).created == 2
+    with api.db.read() as session:
+        scheme = read_scheme(session.get_one(Project, project).scheme)
+        arms = [of_arm(session, project, arm, scheme) for arm in ("strategy", "control")]
+        training = [label.clip_id for label in arms[0]]
+        left = pool_of_arm(session, project, Arm.STRATEGY, [*training, 3], known=set())
+        assert count_bought(session, project) == 0
+    assert arms[0] == arms[1]
+    assert [(label.name, label.n_answers) for label in arms[0]] == [("anger", 0)] * 2
+    assert left == [3]
+    exported = [json.loads(line) for line in _text(api, project, "labels", "jsonl").splitlines()]
+    assert [(row["clip_id"], row["label"], row["source"]) for row in exported] == [
+        (clip_id, "anger", "annotations") for clip_id in training
+    ]
+
+
+def test_answers_to_test_clips_never_train(api, bring, wav_bytes):
+    project = api.project()
+    api.upload(project, wav_bytes(seed=9), external_id="held out", split="test")
+    assert bring(project, [{"external_id": "held out", "annotator": "alice", "annotation": "anger"}]).created == 1
+    with api.db.read() as session:
+        assert of_arm(session, project, "strategy", read_scheme(session.get_one(Project, project).scheme)) == []

@@ -121,7 +121,7 @@ def test_tapt_is_a_job_on_the_training_clips_there_are_now(api: Any, wav_bytes: 
     job = asked.json()
     assert (job["kind"], job["payload"]["recipe"]["steps"]) == ("adapt", 5)
     assert job["payload"]["last_clip_id"] == clip["id"]
-    assert job["payload"]["activate"] is True
+    assert job["payload"]["guard"]["activate"] == "if_not_worse"
 
 
 def test_a_malformed_tapt_recipe_is_refused_by_its_field(api: Any) -> None:

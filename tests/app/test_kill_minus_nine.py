@@ -30,6 +30,7 @@ from app.projects.service import create_project
 from app.rounds.service import open_round
 from app.settings import Settings
 from app.storage import Storage
+from tapt.promotion import Guard
 from tapt.recipe import MaskedUnits, TaptRecipe
 
 LEASE_S = 1.5
@@ -148,7 +149,7 @@ def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(
     recipe = TaptRecipe(MaskedUnits(units=4), steps=30, seconds_per_step=8, checkpoint_every=2)
     with database.write() as session:
         queue.enqueue(session, "embed", project, now=utcnow())
-        tapt = adapt(session, project, recipe, True, now=utcnow()).id
+        tapt = adapt(session, project, recipe, Guard("always"), now=utcnow()).id
         turn = open_round(session, project, now=utcnow()).id
     with _worker(settings) as worker:
         _wait(database, worker, _is_in("embed", "embed"))

@@ -31,6 +31,7 @@ from app.projects.service import create_project
 from app.rounds.service import close_round, open_round, retry_round
 from app.settings import Settings
 from app.storage import Storage
+from tapt.promotion import Guard
 from tapt.recipe import MaskedUnits, TaptRecipe
 
 CLASSES = ("high", "low")
@@ -138,6 +139,8 @@ def test_two_rounds_make_a_curve_of_two_independent_arms(database: Database, pro
     with database.read() as session:
         points = session.scalars(select(CurvePoint).order_by(CurvePoint.id)).all()
         assert session.scalars(select(Checkpoint.arm).where(Checkpoint.promoted_at.is_not(None))).all() == ["strategy"]
+        reports = session.scalars(select(Checkpoint.report).order_by(Checkpoint.id)).all()
+        digests = [report["estimate_digest"] for report in reports]
     assert [(point.arm, point.n_labels, point.strategy) for point in points] == [
         ("strategy", 4, "margin"),
         ("control", 4, "random"),
@@ -145,6 +148,8 @@ def test_two_rounds_make_a_curve_of_two_independent_arms(database: Database, pro
         ("control", 8, "random"),
     ]
     assert all(0 <= point.uar <= 1 and point.seconds["train"] > 0 for point in points)
+    first, _, second, _ = digests
+    assert len(first) == 64 and first != second, "the estimate of a round is kept with its checkpoints"
 
 
 def test_no_dev_or_test_audio_shapes_a_checkpoint(
@@ -206,18 +211,16 @@ def test_the_queue_alternates_and_holds_the_promoted_checkpoints_guesses_where_a
 
 
 def test_clips_the_other_arm_had_labelled_are_not_asked_again(database: Database, project: int, run: Any) -> None:
-    _open(database, project, batch_size=8, control_size=0)
+    _open(database, project, batch_size=7, control_size=0)
     run()
     _annotate(database, project, _truth)
     run()
-    with database.write() as session:  # the strategy's pool is empty now; a clip goes back to it
-        first = session.scalars(select(Pick).order_by(Pick.rank).limit(1)).one()
-        session.delete(first)
     turn = _open(database, project, batch_size=1, control_size=4)
-    assert run() == [*ROUND, *REST]
-    assert _round(database, turn).state == "finished"
+    run()
+    picked = {*_picks(database, turn, "strategy"), *_picks(database, turn, "control")}
     with database.read() as session:
-        assert session.scalars(select(Assignment).where(Assignment.round_id == turn)).all() == []
+        asked = session.scalars(select(Assignment.clip_id).where(Assignment.round_id == turn)).all()
+    assert len(picked) >= 4 and len(asked) == 1 and set(asked) <= picked
 
 
 def test_a_budget_that_does_not_reach_scales_both_arms_down(database: Database, project: int, run: Any) -> None:
@@ -345,14 +348,14 @@ def test_tapt_uses_the_training_clips_there_were_and_the_project_uses_its_encode
 ) -> None:
     recipe = TaptRecipe(MaskedUnits(units=4), steps=2)
     with database.write() as session:
-        adapt(session, project, recipe, False, now=utcnow())
+        adapt(session, project, recipe, Guard("never"), now=utcnow())
     assert run() == [("adapt", "succeeded")]
     with database.read() as session:
         checkpoint = session.scalars(select(Checkpoint)).one()
         assert session.get_one(Project, project).encoder_checkpoint_id is None
     assert (checkpoint.kind, checkpoint.report["clips"], checkpoint.report["steps"]) == ("encoder", 8, 2)
     with database.write() as session:
-        adapt(session, project, recipe, True, now=utcnow())
+        adapt(session, project, recipe, Guard("always"), now=utcnow())
     assert run() == [("adapt", "succeeded"), ("embed", "succeeded")]
     with database.read() as session:
         assert session.get_one(Project, project).encoder_checkpoint_id is not None
@@ -366,7 +369,7 @@ def test_rounds_go_on_after_the_encoder_was_adapted(database: Database, project:
     _annotate(database, project, _truth)
     run()
     with database.write() as session:
-        adapt(session, project, TaptRecipe(MaskedUnits(units=4), steps=2), True, now=utcnow())
+        adapt(session, project, TaptRecipe(MaskedUnits(units=4), steps=2), Guard("always"), now=utcnow())
     run()
     turn = _open(database, project, batch_size=2)
     run()

@@ -11,6 +11,7 @@ from al_core.scheme import Dimension, Scheme
 from app.accounts.service import create_account
 from app.annotations import leases, service
 from app.db import Database, utcnow
+from app.labels.deciding import decide, decisions
 from app.labels.service import count_bought, of_arm, references
 from app.models import Annotation, Clip, GoldClip, Pick, Project, Role
 
@@ -163,3 +164,33 @@ def test_gold_answers_teach_who_is_right_and_are_still_no_labels(database: Datab
         assert count_bought(session, made.project_id) == 10
     assert [label.clip_id for label in own] == made.clip_ids[20:]
     assert [label.name for label in own] == truth[20:]
+
+
+@pytest.mark.parametrize("estimator", ["majority", "dawid_skene", "mace"])
+def test_a_gold_clip_with_answers_is_what_is_known_of_it_whatever_estimates(
+    database: Database, annotating: Any, estimator: str
+) -> None:
+    made = annotating(database, clips=3, overlap=2, labels=estimator)
+    _answer(database, made, "a", "anger", "anger", "neutral")
+    _answer(database, made, "b", "anger", "sadness", "neutral")
+    known = {"use": "gold", "labels": ["happiness"], "dimensions": {}, "created_at": utcnow()}
+    with database.write() as session:
+        session.add(GoldClip(project_id=made.project_id, clip_id=made.clip_ids[1], **known))
+    with database.read() as session:
+        decided = decisions(session, made.project_id)
+        again = decisions(session, made.project_id)
+    assert decided.clips[made.clip_ids[1]].name == "happiness"
+    assert decided.clips[made.clip_ids[1]].distribution == (0, 1, 0, 0)
+    assert decided.digest == again.digest
+    assert len(decided.digest or "") == 64
+
+
+def test_some_clips_are_decided_as_they_are_among_all(database: Database, annotating: Any) -> None:
+    for estimator in ("majority", "mace"):
+        made = annotating(database, clips=3, overlap=2, name=estimator, labels=estimator)
+        _answer(database, made, f"{estimator} a", "anger", "anger", "neutral")
+        _answer(database, made, f"{estimator} b", "anger", "sadness", "neutral")
+        with database.read() as session:
+            every = decide(session, made.project_id)
+            some = decide(session, made.project_id, made.clip_ids[1:])
+        assert some == {clip_id: every[clip_id] for clip_id in made.clip_ids[1:]}

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
@@ -27,6 +28,8 @@ ACTIONS = (
 )  # fmt: skip
 STEP = st.tuples(st.sampled_from(ACTIONS), st.integers(0, PEOPLE - 1), st.integers(0, 5))
 ENDED = {"done", "out", "skipped"}
+# every further answer pays, so each clip is asked of one more person until the limit
+ROUTED = {"adaptive": {"rule": "routed", "sure": 1.0, "price": 0.0, "limit": OVERLAP}}
 
 
 class Play:
@@ -148,18 +151,23 @@ def test_every_sequence_of_actions_keeps_the_promises(
     play.check()
 
 
-def test_a_long_game_keeps_them_after_every_step(database: Database, annotating: Any) -> None:
-    play, rng = Play(database, annotating(database, 60, OVERLAP, LEASE_S)), Random(7)
-    for _ in range(500):
+@pytest.mark.parametrize("settings", [{}, ROUTED], ids=["overlap", "routed"])
+def test_a_long_game_keeps_them_after_every_step(database: Database, annotating: Any, settings: dict[str, Any]) -> None:
+    made = annotating(database, 60, 1 if settings else OVERLAP, LEASE_S, **settings)
+    play, rng = Play(database, made), Random(7)
+    for _ in range(250 if settings else 500):
         somebody = rng.randrange(PEOPLE if rng.random() < 0.3 else 6)
         play.step(rng.choice(ACTIONS), somebody, rng.randrange(6))
         play.check()
-    assert len(play.confirmed) > 30
+    assert len(play.confirmed) > (15 if settings else 30)
 
 
-def test_64_annotators_at_once_share_a_round_exactly(database: Database, annotating: Any) -> None:
-    clips, overlap = 60, 2
-    made = annotating(database, clips, overlap, LEASE_S)
+@pytest.mark.parametrize(("settings", "overlap"), [({}, 2), (ROUTED, OVERLAP)], ids=["overlap", "routed"])
+def test_64_annotators_at_once_share_a_round_exactly(
+    database: Database, annotating: Any, settings: dict[str, Any], overlap: int
+) -> None:
+    clips = 60
+    made = annotating(database, clips, 1 if settings else overlap, LEASE_S, **settings)
     with database.write() as session:
         accounts = [create_account(session, str(i), Role.ANNOTATOR, utcnow())[0].id for i in range(PEOPLE)]
     failures: list[BaseException] = []

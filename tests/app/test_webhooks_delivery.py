@@ -307,8 +307,8 @@ def test_a_ping_reaches_its_webhook_alone(database, project, quick, receivers, s
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kill -9")
 def test_nothing_is_lost_when_the_worker_is_killed_again_and_again(database, project, quick, receivers):
-    """60 events, a receiver that takes 20 ms, and a courier killed five times at whatever it is doing."""
-    receiver = receivers(seconds=0.02)
+    """60 events, a receiver that takes 5 ms, and a courier killed five times at whatever it is doing."""
+    receiver = receivers(seconds=0.005)
     _hook(database, project, receiver.url)
     settings = quick.model_copy(update={"webhook_lease_s": 1.0, "webhook_timeout_s": 5.0})
     emitted = 0

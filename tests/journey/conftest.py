@@ -45,8 +45,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE_MS = 15_000
-HEARD = "() => Number(document.querySelector('[data-wave]').getAttribute('aria-valuenow')) >= 45"
+PATIENCE_MS = 60_000
+HEARD = "() => Number(document.querySelector('[data-wave]').getAttribute('aria-valuenow')) >= 60"
 CLASSES = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 
 
@@ -89,7 +89,13 @@ class Stage:
                     api.post(path, json=said(lease["clip_id"]), headers=key).raise_for_status()
 
     def open_round(
-        self, project_id: int, number: int, clips: Sequence[int], state: str = "annotating", overlap: int = 1
+        self,
+        project_id: int,
+        number: int,
+        clips: Sequence[int],
+        state: str = "annotating",
+        overlap: int = 1,
+        adaptive: dict[str, Any] | None = None,
     ) -> int:
         """A round that waits for `overlap` answers to each clip, or had them all when `state` is finished."""
         now = utcnow()
@@ -106,6 +112,7 @@ class Stage:
                 batch_size=len(clips),
                 control_size=len(clips),
                 overlap=overlap,
+                adaptive=adaptive,
                 seconds_select=0.02,
                 created_at=now - timedelta(minutes=5),
                 finished_at=now if done else None,

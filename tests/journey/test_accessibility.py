@@ -79,6 +79,7 @@ def _reviewer(stage: "Stage", visit: "Visit", voices: list[bytes], name: str) ->
     visit.open(f"/projects/{project}/agreement")
     page.locator("[data-annotators] h3").first.wait_for()
     yield "agreement", page
+    yield "routing", _routed(stage, visit, voices, name, tokens[0])
     visit.context.add_cookies([{"name": "afterloop_token", "value": tokens[0], "url": visit.base}])
     visit.open(f"/projects/{project}/history")
     page.get_by_role("listitem").nth(2).wait_for()
@@ -87,6 +88,16 @@ def _reviewer(stage: "Stage", visit: "Visit", voices: list[bytes], name: str) ->
     page.get_by_role("dialog").wait_for()
     yield "revision", page
     visit.context.add_cookies([{"name": "afterloop_token", "value": stage.tokens[Role.ADMIN], "url": visit.base}])
+
+
+def _routed(stage: "Stage", visit: "Visit", voices: list[bytes], name: str, token: str) -> "Page":
+    """The agreement page of a round that routes, with a decision on it."""
+    project, clips = stage.make_project(f"{name} routed", voices[:3])
+    stage.open_round(project, 0, clips, adaptive={"rule": "routed"})
+    stage.answer_all(token, project, lambda clip: {"label": "fear" if clip == clips[0] else "anger"})
+    visit.open(f"/projects/{project}/agreement")
+    visit.page.locator("[data-routing-rows] tr").nth(2).wait_for()
+    return visit.page
 
 
 @pytest.mark.browser

@@ -132,7 +132,9 @@ def test_a_corpus_becomes_a_learning_curve_over_http(service: Service) -> None:
     assert not imported["result"]["refused"]
 
     adapted = service.finish(
-        service.post(f"/projects/{project}/tapt", {"recipe": {"steps": 3, "objective": {"units": 4}}})
+        service.post(
+            f"/projects/{project}/tapt", {"recipe": {"steps": 3, "objective": {"units": 4}}, "activate": "always"}
+        )
     )
     assert service.get(f"/projects/{project}")["encoder_checkpoint_id"] == adapted["result"]["checkpoint_id"]
     _follow_events(service, adapted)

@@ -6,6 +6,7 @@
 import { call } from "./api.js";
 import { el, replace } from "./dom.js";
 import { course, range } from "./range.js";
+import { paintRouting } from "./routing.js";
 
 const EVERY_MS = 15_000;
 const STEPS = [0, 0.2, 0.4, 0.6];
@@ -19,6 +20,7 @@ async function ask() {
     const [agreement, annotators] = await Promise.all(paths.map((path) => call("GET", path)));
     find("notice").hidden = true;
     paint(agreement, annotators.items);
+    await paintRouting(project);
   } catch (error) {
     find("notice").hidden = false;
     find("notice").textContent = `The figures could not be read: ${error.message}`;

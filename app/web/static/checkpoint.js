@@ -116,7 +116,9 @@ function kept(recipe, { epoch, dev_uar: uar, dev_ccc: ccc }) {
 function encoderFacts(report) {
   const told = Object.entries(report).filter(([, value]) => ["number", "string"].includes(typeof value));
   const short = (value) => (typeof value === "number" ? String(Math.round(1000 * value) / 1000) : value);
-  return told.map(([name, value]) => [plain(name), short(value)]);
+  const verdict = report.verdicts?.at(-1);
+  const facts = told.map(([name, value]) => [plain(name), short(value)]);
+  return verdict ? [...facts, ["Verdict", verdict.sentence]] : facts;
 }
 
 function paintNoise(examined, project) {

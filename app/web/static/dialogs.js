@@ -49,7 +49,11 @@ export function askComment(dialog, before) {
 /** @param {HTMLDialogElement} dialog @returns {Promise<null>} once it is closed */
 export function showHelp(dialog) {
   return new Promise((resolve) => {
-    const keys = (event) => event.key === "?" && dialog.close("");
+    const keys = (event) => {
+      if (event.key !== "?") return;
+      event.preventDefault();
+      dialog.close("");
+    };
     open(dialog, [["keydown", keys]], resolve);
   });
 }

@@ -53,7 +53,10 @@ export class Guide {
 
   pressed(event) {
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === "i") return this.dialog.close();
+    if (event.key === "i") {
+      event.preventDefault();
+      return this.dialog.close();
+    }
     const same = [...this.dialog.querySelectorAll("[data-example]")].filter(({ dataset }) => dataset.key === event.key);
     if (!same.length) return;
     event.preventDefault();

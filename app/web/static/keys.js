@@ -40,6 +40,7 @@ const REACHED_BY_TAB = "button:focus-visible, summary:focus-visible, a:focus-vis
  */
 export function listen(commands, onAnswer) {
   document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented) return; // it meant something to a dialog, which may have closed by it
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     if (document.querySelector("dialog[open]") || keepsKeys(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -16,6 +16,7 @@ const WHY = {
   not_sure: "The answers are not sure enough.",
   spread: "The values lie far apart.",
   skipped: "Everybody passed it on.",
+  doubtful: "Most listeners may hear another class than the label.",
 };
 const DECIDED = {
   label: "decided",

@@ -17,14 +17,15 @@ const NONE = "–";
  * @param {{promote: (checkpoint: number) => void, retry: (round: number) => void} | null} operator
  */
 export function fill(body, rounds, points, checkpoints, measure, operator) {
-  const rows = rounds.toReversed().map((round) => {
+  const rows = rounds.toReversed().map((round, i) => {
+    const before = rounds[rounds.length - 2 - i]?.encoder_note;
     const ours = points.find((point) => point.round_id === round.id && point.arm === "strategy");
     const control = points.find((point) => point.round_id === round.id && point.arm === "control");
     return el(
       "tr",
       { "data-round": String(round.id), "data-checkpoint": String(ours?.checkpoint_id ?? "") },
       el("th", { scope: "row" }, round.number),
-      el("td", {}, state(round)),
+      el("td", {}, state(round, before)),
       el("td", { class: "strategy" }, strategyName(round.strategy)),
       el("td", { class: "figure" }, ours ? ours.n_labels : NONE),
       el("td", { class: "figure" }, ours ? minutes(ours.minutes) : NONE),
@@ -52,12 +53,15 @@ function checkpointLink(point) {
   return el("a", { class: "checkpoint-link", href: `/checkpoints/${id}`, "aria-label": label }, id);
 }
 
-function state(round) {
+/** What TAPT's verdict was is told on the first round after it. */
+function state(round, toldBefore) {
   const pill = el("span", { class: `pill ${round.state}` }, plain(round.state));
   const n = round.warnings.length;
   const warned = n ? el("span", { class: "pill over" }, count(n, "warning")) : null;
   const why = round.error ? el("span", { class: "why" }, round.error) : null;
-  return el("span", {}, ...[pill, warned, why].filter(Boolean).flatMap((part) => [part, " "]));
+  const isNew = round.encoder_note && round.encoder_note !== toldBefore;
+  const note = isNew ? el("span", { class: "encoder-note muted" }, round.encoder_note) : null;
+  return el("span", {}, ...[pill, warned, why, note].filter(Boolean).flatMap((part) => [part, " "]));
 }
 
 function took(...points) {
