@@ -12,6 +12,7 @@ from al_core.features import FeatureStore
 from al_core.folds import Fold, LabelledCorpus, load_labelled, manifest_fold, random_fold
 from al_core.peft.methods import FineTuned
 from al_core.recipe import Recipe
+from al_core.scheme import Dimension, Scheme
 from al_core.targets import LabelledClips
 from al_core.train import StepReport, fine_tune
 
@@ -38,11 +39,14 @@ class Tested:
         return self.evaluation.classes.uar
 
 
-def fine_tuned_uar(recipe: Recipe, manifest: Path, encoder: SpeechEncoder, store: FeatureStore) -> float:
-    """Test UAR on the manifest's own splits, without early stopping."""
-    corpus = load_labelled(read_corpus(manifest))
+def fine_tuned(
+    recipe: Recipe, manifest: Path, dimensions: tuple[Dimension, ...], encoder: SpeechEncoder, store: FeatureStore
+) -> Evaluation:
+    """Test figures on the manifest's own splits, without early stopping: of its classes, or of dimensions instead."""
+    scheme = Scheme((), dimensions) if dimensions else None
+    corpus = load_labelled(read_corpus(manifest), scheme=scheme)
     fold = manifest_fold(corpus)
-    return tested(recipe, corpus, replace(fold, dev=()), encoder, store).uar
+    return tested(recipe, corpus, replace(fold, dev=()), encoder, store).evaluation
 
 
 def fold_of(corpus: LabelledCorpus, n_test: int, n_dev: int, seed: int) -> Fold:

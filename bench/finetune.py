@@ -4,7 +4,8 @@ Each method in a process of its own, through `al_core.train.fine_tune` as a work
 frames, forward, backward, optimiser. Seconds a step are the median after two steps of warm-up; memory is the peak of
 the process; the yardstick is full fine-tuning in fp32, run first and once more at the end so that a machine that slowed
 down shows. `--encoder` is a folder or hub id; without it the 12 × 768 HuBERT-base shape with random weights. With
-`--manifest` every method is also fine-tuned for `--epochs` epochs on a corpus, and its test UAR is printed.
+`--manifest` every method is also fine-tuned for `--epochs` epochs on a corpus, and its test UAR is printed; the test
+CCC of columns of the manifest with `--dimensions recognised:0:100`.
 """
 
 import os
@@ -40,6 +41,7 @@ def main() -> None:
     made.add_argument("--batch", type=int, default=8, help="clips a minibatch")
     made.add_argument("--steps", type=int, default=8, help="optimiser steps timed")
     made.add_argument("--manifest", type=Path, help="also fine-tune on this corpus and print the test UAR")
+    made.add_argument("--dimensions", nargs="+", default=[], help="with --manifest: NAME:LOW:HIGH instead of classes")
     made.add_argument("--epochs", type=int, default=5, help="with --manifest")
     made.add_argument("--methods", nargs="+", choices=list(STEPS), help="only these, beside the three with a target")
     made.add_argument("--case", help=argparse.SUPPRESS)
@@ -67,8 +69,7 @@ def rows(told: dict[str, dict[str, Any]], again: dict[str, Any]) -> list[Row]:
         made.append(Row(f"{name}: step", seconds, "s", whole, targets.get(name), less_is_better=True))
         made.append(Row(f"{name}: trained weights", one["n_trainable"] / 1e6, "million"))
         made.append(Row(f"{name}: peak memory", one["peak_mb"], "MB", full["peak_mb"], less_is_better=True))
-        if one["uar"] is not None:
-            made.append(Row(f"{name}: test UAR", one["uar"], "UAR"))
+        made += [Row(f"{name}: test {figure}", value, figure.split()[0]) for figure, value in one["tested"].items()]
     share = told[CACHED]["n_trainable"] / full["n_trainable"]
     made.append(Row("last 3: share of full's trained weights", share, "", target=0.29, less_is_better=True))
     return made
@@ -82,7 +83,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         encoder, store = open_encoder(arguments.encoder), FeatureStore(Path(scratch))
         told = _timed(arguments, encoder, store)
-        told["uar"] = None if arguments.manifest is None else _uar(arguments, encoder, store)
+        told["tested"] = {} if arguments.manifest is None else _tested(arguments, encoder, store)
     return told
 
 
@@ -110,11 +111,18 @@ def _timed(arguments: argparse.Namespace, encoder: Any, store: Any) -> dict[str,
     }
 
 
-def _uar(arguments: argparse.Namespace, encoder: Any, store: Any) -> float:
-    from _corpora import fine_tuned_uar
+def _tested(arguments: argparse.Namespace, encoder: Any, store: Any) -> dict[str, float]:
+    """UAR, or the CCC of each dimension, after equal epochs."""
+    from _corpora import fine_tuned
 
+    from al_core.scheme import Dimension
+
+    parts = [one.split(":") for one in arguments.dimensions]
+    dimensions = tuple(Dimension(name, float(low), float(high)) for name, low, high in parts)
     recipe = replace(STEPS[arguments.case], epochs=arguments.epochs, patience=arguments.epochs)
-    return fine_tuned_uar(recipe, arguments.manifest, encoder, store)
+    found = fine_tuned(recipe, arguments.manifest, dimensions, encoder, store)
+    told = {} if found.classes is None else {"UAR": found.classes.uar}
+    return told | {f"CCC of {one.name}": one.ccc for one in found.dimensions}
 
 
 def _in_a_process(arguments: argparse.Namespace, case: str) -> dict[str, Any]:
@@ -123,6 +131,8 @@ def _in_a_process(arguments: argparse.Namespace, case: str) -> dict[str, Any]:
         command += [f"--{name}", str(getattr(arguments, name))]
     if arguments.manifest is not None:
         command += ["--manifest", str(arguments.manifest)]
+    if arguments.dimensions:
+        command += ["--dimensions", *arguments.dimensions]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(f"{case}: {told['seconds_step']:.3f} s a step", file=sys.stderr, flush=True)

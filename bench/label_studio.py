@@ -2,8 +2,8 @@
 
 Label Studio itself (from PyPI, on SQLite, one process, as `label-studio start` runs it), 16 people with a token each,
 2,000 tasks with audio addresses. Everybody asks for the next task and submits an annotation, again and again, without
-any pause: the loop that `bench/annotate.py` runs against this service. A task counts as given twice when somebody gets
-it while somebody else still has it.
+any pause: the loop of `_annotators.py`, which `bench/annotate.py` runs against this service. A task counts as given
+twice when somebody gets it while somebody else still has it.
 
 Label Studio brings 150 packages, so it lives in an environment of its own, named by AFTERLOOP_LABEL_STUDIO (its
 command). Without it the bench says so and ends.
@@ -18,16 +18,14 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from _annotators import Load, Request, crowd
 from _table import Row, finish, parser
 
 ANNOTATORS, TASKS = 16, 2_000
@@ -40,13 +38,23 @@ CONFIG = (
 RESULT = [{"from_name": "emotion", "to_name": "audio", "type": "choices", "value": {"choices": ["anger"]}}]
 
 
-@dataclass
-class Seen:
-    """What the annotators saw: seconds of each pair, statuses, and who held which task from when to when."""
+@dataclass(frozen=True)
+class Theirs:
+    """How Label Studio is asked for a task and given an annotation."""
 
-    pairs: list[float] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
-    held: list[tuple[int, float, float]] = field(default_factory=list)
+    project: int
+
+    def claim(self) -> Request:
+        """The next task."""
+        return Request("GET", f"/api/projects/{self.project}/next/")
+
+    def item(self, answer: Mapping[str, Any]) -> int | None:
+        """The task's id."""
+        return int(answer["id"]) if "id" in answer else None
+
+    def submit(self, answer: Mapping[str, Any]) -> Request:
+        """Annotate it."""
+        return Request("POST", f"/api/tasks/{answer['id']}/annotations/", {"result": RESULT, "lead_time": 1.0})
 
 
 @dataclass(frozen=True)
@@ -99,25 +107,16 @@ def measure(seconds: float, annotators: int = ANNOTATORS) -> Figures:
         tasks = [{"data": {"audio": f"http://127.0.0.1:9/clip-{i}.wav"}} for i in range(TASKS)]
         admin.call("POST", f"/api/projects/{project}/import", tasks)
         tokens = _people(admin, Path(folder), annotators)
-        seen = _crowd(port, project, tokens, seconds)
+        seen = crowd(port, [f"Token {token}" for token in tokens], Theirs(project), Load(seconds))
+        print(f"Label Studio {version}: {dict(seen.statuses)}", flush=True)
     return Figures(
         version=version,
         a_second=len(seen.pairs) / seconds,
-        p50_ms=1000 * float(np.quantile(seen.pairs, 0.5)),
-        p99_ms=1000 * float(np.quantile(seen.pairs, 0.99)),
-        given_twice=_held_twice(seen.held),
-        errors=sum(n for status, n in seen.statuses.items() if status >= 500 or status == 0),
+        p50_ms=seen.quantile_ms(0.5),
+        p99_ms=seen.quantile_ms(0.99),
+        given_twice=seen.held_twice(),
+        errors=seen.errors,
     )
-
-
-def _held_twice(held: list[tuple[int, float, float]]) -> int:
-    """Tasks somebody was given while somebody else still had them."""
-    last_end: dict[int, float] = {}
-    twice = 0
-    for task, begin, end in sorted(held, key=lambda hold: hold[1]):
-        twice += begin < last_end.get(task, 0.0)
-        last_end[task] = max(end, last_end.get(task, 0.0))
-    return twice
 
 
 @contextmanager
@@ -144,7 +143,7 @@ def _studio(folder: Path) -> Iterator[int]:
 
 
 def _wait(port: int, studio: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         if studio.poll() is not None:
             raise SystemExit(f"Label Studio did not start:\n{log.read_text()[-2000:]}")
         try:
@@ -152,7 +151,7 @@ def _wait(port: int, studio: "subprocess.Popen[bytes]", log: Path) -> None:
             return
         except OSError:
             time.sleep(0.2)
-    raise SystemExit("Label Studio did not answer within four minutes")
+    raise SystemExit("Label Studio did not answer within ten minutes")
 
 
 def _people(admin: "_Client", folder: Path, n: int) -> list[str]:
@@ -167,59 +166,21 @@ def _people(admin: "_Client", folder: Path, n: int) -> list[str]:
     return [str(found[i]) for i in ids]
 
 
-def _crowd(port: int, project: int, tokens: list[str], seconds: float) -> Seen:
-    seen, begin_at = Seen(), time.time() + 0.5
-    threads = [
-        threading.Thread(target=_annotate, args=(port, project, token, begin_at, seconds, seen)) for token in tokens
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    print(f"statuses: {dict(seen.statuses)}", flush=True)
-    return seen
-
-
-def _annotate(port: int, project: int, token: str, begin_at: float, seconds: float, seen: Seen) -> None:
-    client = _Client(port, token, seen.statuses)
-    time.sleep(max(0.0, begin_at - time.time()))
-    while time.time() < begin_at + seconds:
-        begun = time.perf_counter()
-        task = client.call("GET", f"/api/projects/{project}/next/")
-        claimed = time.time()
-        if "id" not in task:
-            time.sleep(0.05)
-            continue
-        stored = client.call("POST", f"/api/tasks/{task['id']}/annotations/", {"result": RESULT, "lead_time": 1.0})
-        if "id" in stored:
-            seen.pairs.append(time.perf_counter() - begun)
-        seen.held.append((int(task["id"]), claimed, time.time()))
-
-
 class _Client:
-    """A kept-alive connection with a token; an answer that is no success is counted and empty."""
+    """The administrator's connection: anything but a success ends the bench."""
 
-    def __init__(self, port: int, token: str, statuses: Counter[int] | None = None) -> None:
-        self._port, self._statuses = port, statuses
+    def __init__(self, port: int, token: str) -> None:
         self._headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """One request."""
-        try:
-            self._connection.request(method, path, None if body is None else json.dumps(body), self._headers)
-            answer = self._connection.getresponse()
-            text, status = answer.read(), answer.status
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            if self._statuses is None:
-                raise
-            text, status = b"", 0
-        if self._statuses is not None:
-            self._statuses[status] += 1
-        elif status >= 300:
-            raise SystemExit(f"Label Studio answered {method} {path} with {status}: {text[:500]!r}")
-        return json.loads(text) if status < 300 and text.lstrip().startswith(b"{") and status else {}
+        self._connection.request(method, path, None if body is None else json.dumps(body), self._headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise SystemExit(f"Label Studio answered {method} {path} with {answer.status}: {text[:500]!r}")
+        return json.loads(text) if text.lstrip().startswith(b"{") else {}
 
 
 if __name__ == "__main__":

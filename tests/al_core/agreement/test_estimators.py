@@ -153,3 +153,20 @@ def test_a_hundred_thousand_annotations_take_seconds_and_beat_a_single_ear(estim
     assert time.perf_counter() - started < 20  # about one on an idle core
     accuracy = np.mean([SIX.classes[t] == label for t, label in zip(truth, made.labels, strict=True)])
     assert accuracy > (response == truth[clip]).mean() + 0.1
+
+
+def test_a_few_clips_are_estimated_by_what_many_taught(estimator: Estimator, simulate: "Simulate") -> None:
+    events = simulate(8, n=200).events
+    whole = estimate(votes_of(events, SIX), estimator)
+    some = set(whole.clips[::20])
+    part = estimate(votes_of([event for event in events if event.clip in some], SIX), estimator, learned=whole)
+    rows = [whole.clips.index(clip) for clip in part.clips]
+    assert part.labels == tuple(whole.labels[row] for row in rows)
+    assert np.abs(part.posterior - whole.posterior[rows]).max() < 1e-3
+
+
+def test_what_another_estimator_learned_is_refused(estimator: Estimator, simulate: "Simulate") -> None:
+    votes = simulate(9, n=20).votes
+    other = estimate(votes, Mace() if isinstance(estimator, Majority) else Majority())
+    with pytest.raises(AgreementError, match="another estimator"):
+        estimate(votes, estimator, learned=other)
