@@ -24,7 +24,7 @@ demo: $(STAMP)
 	$(BIN)/afterloop demo $(if $(DATA),--data $(DATA)) $(if $(ENCODER),--encoder $(ENCODER))
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 
 check: lint types contracts migrations-check test
 

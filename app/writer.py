@@ -23,6 +23,7 @@ from app.db import Database
 log = logging.getLogger(__name__)
 ALONE = (1, 32)  # threads, and work a transaction: SQLite has one writer
 ABREAST = (2, 16)  # while one waits for the server the other computes; more only take turns at Python's lock
+TRIES = 5  # of work alone: who loses a race was beaten by somebody who got on
 
 T = TypeVar("T")
 Work = Callable[[Session], Any]
@@ -114,13 +115,13 @@ class Writer:
             _tell(batch, found)
 
     def _alone(self, work: Work) -> Any:
-        """The work's result or its error; one that may pass is given a second time."""
-        for last in (False, True):
+        """The work's result or its error; while the error may pass, the work is tried again."""
+        for tries_left in reversed(range(TRIES)):
             try:
                 with self._database.write() as session:
                     return work(session)
             except Exception as error:
-                if last or not _may_pass(error):
+                if not tries_left or not _may_pass(error):
                     return error
         return None
 

@@ -138,6 +138,8 @@ def _conclude(console: "Console", outcome: "Outcome", corpus: str, built_in: boo
     console.print(curve_table(outcome.points, outcome.n_train))
     picture = FOLDER / "curve.png"
     draw_curve(outcome.points, f"{corpus}: {len(outcome.classes)} classes, {outcome.n_train} training clips", picture)
+    if outcome.verdict is not None:
+        console.print(f"TAPT: {outcome.verdict}", soft_wrap=True, highlight=False)
     console.print(f"{outcome.n_clips} clips, {outcome.seconds:.0f} s in all; picture: {picture}")
     if built_in:
         console.print(

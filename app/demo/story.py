@@ -60,7 +60,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the demo leaves behind."""
+    """What the demo leaves behind; `verdict` says whether TAPT helped, None where there was none."""
 
     project_id: int
     n_clips: int
@@ -68,6 +68,7 @@ class Outcome:
     classes: list[str]
     points: list[dict[str, Any]]
     seconds: float
+    verdict: str | None
 
 
 class Story:
@@ -95,9 +96,12 @@ class Story:
         clips = list(self._clips(project))
         truth = {clip["id"]: labels[clip["external_id"]] for clip in clips}
         yield from self._wait_for_embedding(project)
+        verdict = None
         if self._plan.tapt_steps:
             body = {"recipe": {"steps": self._plan.tapt_steps, "seed": self._plan.seed}}
-            yield from self._follow("TAPT", self._post(f"/projects/{project}/tapt", body)["id"])
+            adapting = self._post(f"/projects/{project}/tapt", body)["id"]
+            yield from self._follow("TAPT", adapting)
+            verdict = self._get(f"/jobs/{adapting}")["result"]["verdict"]
             yield from self._wait_for_embedding(project)
         people = Annotators(
             self._base_url, self._annotators, project, truth, classes, self._plan.annotator_error, self._plan.seed
@@ -112,6 +116,7 @@ class Story:
             classes=classes,
             points=self._get(f"/projects/{project}/curve")["points"],
             seconds=time.perf_counter() - started,
+            verdict=verdict,
         )
 
     def _create_project(self, name: str, classes: list[str], batch_size: int) -> int:

@@ -155,7 +155,8 @@ def test_an_operator_examines_a_checkpoint_and_sees_what_came_of_it(enter: Enter
     page.get_by_text("Examining: queued").wait_for()
     with stage.db.write() as session:
         job = session.scalars(select(Job).where(Job.project_id == project, Job.kind == "examine")).one()
-        assert job.payload == {"checkpoint_id": checkpoint, "split": "test", "snr_db": [20, 10, 5, 0]}
+        asked = {"checkpoint_id": checkpoint, "split": "test", "snr_db": [20, 10, 5, 0], "recordings": False}
+        assert job.payload == asked
         job.state = JobState.SUCCEEDED
         row = session.get_one(Checkpoint, checkpoint)
         row.report = row.report | {"examinations": {"test": EXAMINED}}
