@@ -22,17 +22,17 @@ class Clusters(NamedTuple):
     squares: Floats  # (n,) squared distance to the centre
 
 
-def cluster(rows: Rows, k: int, rng: Generator) -> Clusters:
+def cluster(rows: Rows, k: int, rng: Generator, most: int | None = None) -> Clusters:
     """k clusters by k-means; copies may leave some without a row.
 
-    Above 20,000 rows, and 200 a cluster, the centres are fitted on so many rows drawn at random, and the others go to
-    the nearest centre: a cluster of a million rows shows in a tenth of them.
+    Above `most` rows, 20,000 or 200 a cluster unless given, the centres are fitted on so many rows drawn at random, and
+    the others go to the nearest centre: a cluster of a million rows shows in a tenth of them.
 
     Fitted on one thread: sums over threads differ from run to run, and a receipt must replay.
     """
     seed = int(rng.integers(2**31))
     method = KMeans if k <= _FULL_K_MEANS_UP_TO else MiniBatchKMeans
-    most = max(_ROWS_TO_FIT, _ROWS_A_CLUSTER * k)
+    most = most or max(_ROWS_TO_FIT, _ROWS_A_CLUSTER * k)
     sample = np.arange(len(rows)) if len(rows) <= most else np.sort(rng.choice(len(rows), most, replace=False))
     with threadpool_limits(1):
         fitted = method(k, n_init=1, random_state=seed).fit(rows.take(sample))

@@ -35,7 +35,7 @@ def start(
     from app.settings import get_settings
 
     chosen = parse_strategy(strategy) if strategy else None
-    trained = None if recipe is None else reading.recipe(recipe, None, False)
+    trained = None if recipe is None else reading.recipe(recipe)
     if trained is not None:
         check_precision(trained, get_settings())
     with open_database().write() as session:
@@ -99,3 +99,30 @@ def close(project: str = PROJECT) -> None:
             raise ConflictError(f"project {project!r} has no round: start one first")
         closed = close_round(session, rounds[-1].id, now=utcnow())
     typer.echo(f"round {closed.number} is {closed.state}")
+
+
+@app.command()
+def replay(
+    project: str = PROJECT,
+    number: int | None = typer.Option(None, "--round", min=0, help="Number of the round; the newest if left out."),
+) -> None:
+    """Draw a round's batch again from its receipts, here: the same bit for bit, or what differs and exit code 2.
+
+    It needs the data folder with the encoder and the checkpoint that was asked, and changes nothing.
+
+    Example: afterloop round replay calls --round 3
+    """
+    from app.cli.opening import open_database
+    from app.jobs.replay import replay_here
+    from app.projects.service import find_project
+    from app.rounds.service import find_round
+    from app.settings import get_settings
+
+    settings = get_settings()
+    database = open_database(settings)
+    with database.read() as session:
+        turn = find_round(session, find_project(session, project).id, number)
+    found = replay_here(settings, database, turn)
+    typer.echo(found.sentence)
+    if not found.same:
+        raise typer.Exit(2)

@@ -94,10 +94,23 @@ class JobContext:
         """The encoder the operator named, before any adaptation."""
         return _opened(self.project().encoder)
 
+    def encoder_of(self, digest: str) -> SpeechEncoder | None:
+        """The project's encoder of this digest, in use or not; None when it is neither named nor adapted here."""
+        adapted = select(models.Checkpoint.folder).where(
+            models.Checkpoint.project_id == self.claim.project_id,
+            models.Checkpoint.kind == "encoder",
+            models.Checkpoint.encoder_digest == digest,
+        )
+        with self.db.read() as session:
+            folders = session.scalars(adapted.order_by(models.Checkpoint.id.desc())).all()
+        whole = [self.settings.data / folder for folder in folders if (self.settings.data / folder).is_dir()]
+        found = _opened(str(whole[0])) if whole else self.named_encoder()
+        return found if found.digest == digest else None
+
     def _clip(self, row: models.Clip) -> Clip:
         path = self.storage.path(row.asset_sha256)
         key = clip_key(row.asset_sha256, row.start_s, row.end_s)
-        return Clip(key, row.duration_s, row.speaker, _Window(path, row.start_s, row.end_s))
+        return Clip(key, row.duration_s, row.speaker, _Window(path, row.start_s, row.end_s), row.text)
 
 
 class _Window:

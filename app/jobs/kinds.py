@@ -15,6 +15,7 @@ from app.jobs import (
     import_corpus,
     label_studio,
     predict,
+    replay,
 )
 from app.jobs.context import JobContext
 from app.jobs.queue import Kind
@@ -48,5 +49,7 @@ def run(context: JobContext) -> None:
             label_studio.run(context)
         case "evaluate_tapt":
             evaluate_tapt.run(context)
+        case "replay":
+            replay.run(context)
         case _:
             assert_never(kind)

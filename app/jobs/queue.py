@@ -32,6 +32,7 @@ Kind = Literal[
     "import_annotations",
     "label_studio",
     "evaluate_tapt",
+    "replay",
 ]
 Pulse = Literal["beating", "cancel", "lost"]
 

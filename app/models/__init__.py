@@ -12,7 +12,7 @@ from app.models.guesses import Guess
 from app.models.jobs import Job, JobEvent, JobState
 from app.models.label_studio import LabelStudioLink, LabelStudioTask
 from app.models.projects import Project
-from app.models.rounds import OPEN_STATES, Arm, Pick, Round, RoundState
+from app.models.rounds import OPEN_STATES, Arm, ArmReceipt, Pick, Round, RoundState
 from app.models.schemes import FormerScheme
 from app.models.snapshots import Snapshot
 from app.models.webhooks import Delivery, DeliveryAttempt, DeliveryState, OutboxEvent, Webhook
@@ -25,6 +25,7 @@ __all__ = [
     "Adjudication",
     "Annotation",
     "Arm",
+    "ArmReceipt",
     "Asset",
     "Assignment",
     "AssignmentState",

@@ -13,7 +13,8 @@ class Checkpoint(Base):
     """A finished folder: an adapted encoder (from TAPT) or a classifier (from a round's fine-tuning).
 
     `folder` is relative to the data folder. At most one classifier of a project is promoted. `report` grows: what
-    training said, then `two_stage` (source and target figures before and after) and `examinations` (noise, fairness);
+    training said, then `two_stage` (source and target figures before and after), `stop_set` (predictions on the pool:
+    agreement with the classifier before it, sureness) and `examinations` (noise, fairness);
     of an adapted encoder `verdicts`, the newest last (whether a probe loses with it, and whether it was put to use).
     """
 

@@ -1,16 +1,28 @@
 """Rounds: operators open, close, cancel and retry them; everybody with a token may read them."""
 
+from typing import Any
+
 from fastapi import APIRouter
 
 from app.adaptation.overview import notes_on
 from app.db import utcnow
 from app.dependencies import DbDep, Operator, RowId, SettingsDep, Viewer
 from app.errors import problems
+from app.jobs.schemas import JobOut
 from app.models import OPEN_STATES, Role
 from app.paging import After, Limit, Page
 from app.projects.checks import check_precision
 from app.rounds import service
-from app.rounds.schemas import PickOut, RoundCreate, RoundOut, RoundWithPicks
+from app.rounds.schemas import (
+    ArmReceiptOut,
+    PickOut,
+    RoundCreate,
+    RoundOut,
+    RoundPick,
+    RoundWithPicks,
+    WhyOut,
+)
+from app.rounds.why import why, with_receipts
 
 router = APIRouter(tags=["rounds"], responses=problems(401, 403, 404, 422))
 
@@ -50,14 +62,42 @@ def list_rounds(project_id: RowId, db: DbDep, caller: Viewer, after: After = 0, 
 
 @router.get("/rounds/{round_id}", summary="Read a round and its receipts")
 def get_round(round_id: RowId, db: DbDep, caller: Viewer) -> RoundWithPicks:
-    """One round with the clips it picked, their ranks and scores."""
+    """One round with the clips it picked and why, and what each arm's batch was drawn from."""
     with db.read() as session:
         found = service.get_round(session, round_id)
         visible = caller.may(Role.OPERATOR) or found.state not in OPEN_STATES
-        picks = [PickOut.model_validate(pick) for pick in service.picks(session, round_id)] if visible else None
+        picked = with_receipts(session, service.picks(session, round_id)) if visible else []
+        picks = [PickOut.shown_to(caller, one) for one in picked]
+        receipts = [ArmReceiptOut.model_validate(one) for one in service.receipts(session, round_id)]
         note = notes_on(session, found.project_id, [found]).get(found.id)
         shown = RoundOut.model_validate(found).model_copy(update={"encoder_note": note})
-        return RoundWithPicks(**shown.model_dump(), picks=picks)
+        told: dict[str, Any] = {"picks": picks, "receipts": receipts} if visible else {"picks": None, "receipts": None}
+        return RoundWithPicks(**shown.model_dump(), **told)
+
+
+@router.get("/projects/{project_id}/clips/{clip_id}/why", summary="Why this clip")
+def explain_clip(project_id: RowId, clip_id: RowId, db: DbDep, caller: Viewer) -> WhyOut:
+    """Why a round picked this clip, in a sentence.
+
+    Operators may always ask. Annotators and viewers are told once they answered the clip or its round is over, without
+    the model's guess while a round that picked it is open; 403 before.
+    """
+    with db.read() as session:
+        found = why(session, project_id, clip_id, caller)
+        picks = [RoundPick.of(caller, one) for one in found.picks] or None
+        return WhyOut(clip_id=clip_id, sentence=found.sentence, picks=picks)
+
+
+@router.post(
+    "/rounds/{round_id}/replay", status_code=202, summary="Draw a round's batch again", responses=problems(409)
+)
+def replay_round(round_id: RowId, db: DbDep, caller: Operator) -> JobOut:
+    """Queue a `replay` job: its result says whether the batch is the same bit for bit, or what differs.
+
+    409 for a round that has no receipts. Nothing of the round changes.
+    """
+    with db.write() as session:
+        return JobOut.model_validate(service.request_replay(session, round_id, now=utcnow()))
 
 
 @router.post("/rounds/{round_id}/close", summary="Stop waiting for answers", responses=problems(409))

@@ -7,15 +7,28 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.interfaces import ORMOption
 
 from al_core.recipe import Recipe
 from al_core.strategies.specs import Strategy
 from app.annotations.rules import Adaptive, Routed
 from app.annotations.settings import read_annotating
+from app.clips.leaks import refuse_leaks
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.jobs import queue
 from app.labels.service import count_bought
-from app.models import OPEN_STATES, Assignment, AssignmentState, Job, JobState, Pick, Project, Round, RoundState
+from app.models import (
+    OPEN_STATES,
+    ArmReceipt,
+    Assignment,
+    AssignmentState,
+    Job,
+    JobState,
+    Pick,
+    Project,
+    Round,
+    RoundState,
+)
 from app.projects.checks import check_values
 from app.projects.service import check_run, get_project
 from app.specs import as_json, read_scheme
@@ -45,6 +58,7 @@ def open_round(
     Raises:
         NotFoundError: there is no such project.
         ConflictError: a round is open, or the budget is spent.
+        LeakRefusedError: splits share a speaker, session or recording.
         InvalidError: a recipe or strategy that cannot work in this project, test clips that CCC cannot be measured on.
     """
     project = get_project(session, project_id)
@@ -56,6 +70,7 @@ def open_round(
     left = budget_left(session, project)
     if left is not None and left <= 0:
         raise ConflictError(f"the budget of {project.budget} labels is spent: raise it to open another round")
+    warnings = refuse_leaks(session, project)
     size = batch_size or project.batch_size
     rule = _rule(project, adaptive)
     opened = Round(
@@ -69,6 +84,7 @@ def open_round(
         control_size=round(size * project.control_share) if control_size is None else control_size,
         overlap=_overlap(overlap or project.overlap, rule),
         adaptive=None if rule is None else rule.model_dump(),
+        warnings=warnings,
         created_at=now,
     )
     session.add(opened)
@@ -106,6 +122,15 @@ def get_round(session: Session, round_id: int) -> Round:
     return found
 
 
+def find_round(session: Session, project_id: int, number: int | None = None) -> Round:
+    """The project's round of this number, the newest unless given; NotFoundError when there is none."""
+    own = select(Round).where(Round.project_id == project_id).order_by(Round.number.desc())
+    found = session.scalars((own if number is None else own.where(Round.number == number)).limit(1)).one_or_none()
+    if found is None:
+        raise NotFoundError("the project has no round yet" if number is None else f"the project has no round {number}")
+    return found
+
+
 def list_rounds(session: Session, project_id: int, after: int, limit: int) -> list[Round]:
     """The project's rounds in order; NotFoundError when there is no such project."""
     get_project(session, project_id)
@@ -114,8 +139,35 @@ def list_rounds(session: Session, project_id: int, after: int, limit: int) -> li
 
 
 def picks(session: Session, round_id: int) -> list[Pick]:
-    """The round's receipts, arm by arm in order of rank."""
+    """The round's picks, arm by arm in order of rank."""
     return list(session.scalars(select(Pick).where(Pick.round_id == round_id).order_by(Pick.arm.desc(), Pick.rank)))
+
+
+def receipts(session: Session, round_id: int, *options: ORMOption) -> list[ArmReceipt]:
+    """What each arm of the round was drawn from, the strategy's first; none of older rounds."""
+    own = select(ArmReceipt).where(ArmReceipt.round_id == round_id).order_by(ArmReceipt.arm.desc())
+    return list(session.scalars(own.options(*options)))
+
+
+def require_receipts(session: Session, turn: Round, *options: ORMOption) -> list[ArmReceipt]:
+    """The same; ConflictError when there is nothing to replay."""
+    found = receipts(session, turn.id, *options)
+    if not found:
+        why = "chose its clips before receipts were kept" if turn.encoder_digest else "has chosen no clips"
+        raise ConflictError(f"round {turn.number} {why}: it cannot be replayed")
+    return found
+
+
+def request_replay(session: Session, round_id: int, *, now: datetime) -> Job:
+    """Queue a `replay` of a round. The job is not the round's own: its end moves no round.
+
+    Raises:
+        NotFoundError: there is no such round.
+        ConflictError: it has no receipts.
+    """
+    turn = get_round(session, round_id)
+    require_receipts(session, turn)
+    return queue.enqueue(session, "replay", turn.project_id, {"round_id": round_id}, now=now)
 
 
 def lock(session: Session, round_id: int) -> None:

@@ -51,7 +51,7 @@ function row(answer) {
     { tabindex: "-1" },
     el("time", { datetime: answer.created_at }, when.format(new Date(answer.created_at))),
     player.element,
-    el("p", { class: answer.state === "live" ? "said" : "said over" }, el("b", {}, said), ...notes(answer)),
+    el("p", { class: answer.state === "live" ? "said" : "said over" }, el("b", {}, said), ...notes(answer), why(answer)),
     answer.revisable ? el("button", { class: "revise-it", onclick: () => revise(line) }, "Revise") : pill(answer),
   );
   rows.set(line, { answer, player });
@@ -78,6 +78,23 @@ function words({ label, intensities, unclear, dimensions, skip_reason: reason })
 function notes({ comment, shown }) {
   const guess = shown && `you saw the model's guess: ${shown.label}`;
   return [comment && `“${comment}”`, guess].filter(Boolean).map((text) => el("span", { class: "note" }, text));
+}
+
+/** A button that gives way to the sentence: why the clip was asked for, or why that is not told yet. */
+function why({ clip_id: clip, state }) {
+  if (state !== "live") return null;
+  const button = el("button", { class: "quiet why", onclick: tellWhy }, "Why this clip");
+  async function tellWhy() {
+    const sentence = await call("GET", `/projects/${config.project}/clips/${clip}/why`).then(
+      (found) => found.sentence,
+      (error) => `Not told: ${error.message}`,
+    );
+    const line = button.closest("li");
+    button.replaceWith(el("span", { class: "note" }, sentence));
+    line.focus();
+    document.querySelector("[data-announce]").textContent = sentence;
+  }
+  return el("span", { class: "note" }, button);
 }
 
 async function revise(line) {

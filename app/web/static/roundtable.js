@@ -4,6 +4,7 @@
 
 import { el, replace } from "./dom.js";
 import { intervalOf } from "./measures.js";
+import { showReceipts } from "./receipts.js";
 import { count, minutes, plain, seconds, strategyName } from "./words.js";
 
 const NONE = "–";
@@ -26,7 +27,7 @@ export function fill(body, rounds, points, checkpoints, measure, operator) {
       { "data-round": String(round.id), "data-checkpoint": String(ours?.checkpoint_id ?? "") },
       el("th", { scope: "row" }, round.number),
       el("td", {}, state(round, before)),
-      el("td", { class: "strategy" }, strategyName(round.strategy)),
+      el("td", { class: "strategy" }, strategyName(round.strategy), operator ? whyButton(round) : null),
       el("td", { class: "figure" }, ours ? ours.n_labels : NONE),
       el("td", { class: "figure" }, ours ? minutes(ours.minutes) : NONE),
       el("td", { class: "figure" }, figure(ours, measure, true)),
@@ -44,6 +45,13 @@ function figure(point, measure, bold) {
   if (!found) return NONE;
   const value = measure.text(found.value);
   return el("span", {}, bold ? el("b", {}, value) : value, " ", intervalOf(measure, found));
+}
+
+/** A round that has no batch yet has nothing to tell. */
+function whyButton(round) {
+  if (!round.encoder_digest) return null;
+  const label = `Why these clips in round ${round.number}`;
+  return el("button", { class: "quiet", onclick: () => showReceipts(round), "aria-label": label }, "Why");
 }
 
 function checkpointLink(point) {
