@@ -13,6 +13,7 @@ from app.accounts import routes as accounts
 from app.accounts.tokens import TokenCache
 from app.adaptation import routes as adaptation
 from app.adjudication import routes as adjudication
+from app.advice import routes as advice
 from app.annotations import routes as annotations
 from app.annotators import routes as annotators
 from app.body_limit import BodyLimit
@@ -53,6 +54,7 @@ NOUNS = (
     schemes,
     annotators,
     curves,
+    advice,
     checkpoints,
     predictions,
     exports,

@@ -59,7 +59,8 @@ class CheckpointOut(Listed):
     recipe: dict[str, Any]
     report: dict[str, Any] = Field(
         description="What training said: labels, loss, dev figures, trained weights, seconds, warnings. `two_stage`, "
-        "where the recipe starts from a checkpoint: figures on both test splits before and after. `examinations`: by "
+        "where the recipe starts from a checkpoint: figures on both test splits before and after. `stop_set`: "
+        "agreement with the classifier before it, and how sure it is, on up to 2,000 clips. `examinations`: by "
         "split, what was asked with `POST /checkpoints/{id}/evaluations`. `verdicts` of an adapted encoder, the newest "
         "last: what a probe gains with it."
     )

@@ -15,7 +15,9 @@ from app.db import utcnow
 from app.jobs.classifiers import open_classifier
 from app.jobs.context import JobContext
 from app.jobs.figures import figures_of
+from app.jobs.finishing import compare_finish
 from app.jobs.measuring import Split, compare_groups, hear, read_split
+from app.jobs.stop_set import compare_on_stop_set
 from app.jobs.two_stage import Stages
 from app.models import Arm, Checkpoint, CurvePoint, Project, Round, RoundState
 from app.rounds.moves import move
@@ -41,7 +43,7 @@ def run(context: JobContext) -> None:
     points: list[CurvePoint] = []
     warnings: list[str] = list(turn.warnings)
     details: dict[str, object] = {}
-    compared: dict[int, dict[str, Any]] = {}
+    reports: dict[int, dict[str, Any]] = {}
     reason: str | None = None
     start = read_recipe(turn.recipe).start
     try:
@@ -53,10 +55,12 @@ def run(context: JobContext) -> None:
             measured = _measure(context, classifier, test, project)
             points.append(_point(turn, checkpoint, measured))
             details[str(checkpoint.arm)] = measured.figures
-            if stages is not None:
-                compared[checkpoint.id] = stages.compare(classifier)
+            grown = {} if stages is None else {"two_stage": stages.compare(classifier)}
+            grown |= compare_finish(context, classifier, checkpoint, test)
             if checkpoint.arm == Arm.STRATEGY:
                 warnings += measured.warnings
+                grown |= _stop_set(context, classifier, checkpoint)
+            reports[checkpoint.id] = grown
     except EvaluationError as error:
         reason = f"no learning-curve point: {error}"
     result = {"arms": details, "reason": reason}
@@ -65,9 +69,9 @@ def run(context: JobContext) -> None:
         told = {"error": "; ".join(sentences) or None, "warnings": warnings}
         move(session, turn.id, RoundState.EVALUATING, RoundState.FINISHED, **told, finished_at=utcnow())
         session.add_all(points)
-        for checkpoint_id, two_stage in compared.items():
+        for checkpoint_id, grown in reports.items():
             row = session.get_one(Checkpoint, checkpoint_id)
-            row.report = row.report | {"two_stage": two_stage}
+            row.report = row.report | grown
         for checkpoint in checkpoints:
             if checkpoint.arm == Arm.STRATEGY:
                 promote_first(session, turn.project_id, checkpoint.id, now=utcnow())
@@ -80,6 +84,11 @@ def _stages(context: JobContext, start: Start, test: Split, warnings: list[str])
     except EvaluationError as error:
         warnings.append(f"the two stages are not compared: {error}")
         return None
+
+
+def _stop_set(context: JobContext, classifier: Classifier, checkpoint: Checkpoint) -> dict[str, Any]:
+    found = compare_on_stop_set(context, classifier, checkpoint)
+    return {} if found is None else {"stop_set": found}
 
 
 def _measure(context: JobContext, classifier: Classifier, test: Split, project: Project) -> Measured:

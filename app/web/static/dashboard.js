@@ -6,6 +6,7 @@
  */
 
 import { confirmed, notify, pressed } from "./actions.js";
+import { Advice } from "./advice.js";
 import { call, Problem } from "./api.js";
 import { draw } from "./chart.js";
 import { el, replace } from "./dom.js";
@@ -23,6 +24,7 @@ const config = JSON.parse(document.querySelector("main").dataset.config);
 const at = (name) => document.querySelector(`[data-${name}]`);
 const base = `/projects/${config.project}`;
 const jobList = new JobList(config.project);
+const advice = new Advice(at("advice"), config.project);
 
 /** What was true when rounds, curve and checkpoints were last asked for. */
 let seen = "";
@@ -63,6 +65,7 @@ async function lookCloser() {
     call("GET", `${base}/curve`),
     call("GET", `/checkpoints?project_id=${config.project}&limit=1000`),
     call("GET", base),
+    advice.look(),
   ]);
   rounds = roundPage.items;
   points = curve.points;

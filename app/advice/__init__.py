@@ -1,0 +1,1 @@
+"""Advice on stopping: whether further labels are worth what they cost."""
