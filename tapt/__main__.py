@@ -27,6 +27,7 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
     _add_run(verbs.add_parser("run", help="adapt an encoder to the audio of a corpus"))
     resume = verbs.add_parser("resume", help="go on with a run that was broken off")
     resume.add_argument("out", type=Path, help="the run's folder")
+    _add_processes(resume)
     _add_evaluate(verbs.add_parser("evaluate", help="a probe before and after, on labelled speech"))
     return parser.parse_args(arguments)
 
@@ -41,10 +42,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scope", choices=SCOPES, help=f"what of the encoder learns (default: {recipe.scope.kind})")
     parser.add_argument("--steps", type=int, help=f"optimiser steps (default: {recipe.steps})")
     parser.add_argument("--seed", type=int, help=f"of everything random (default: {recipe.seed})")
+    _add_processes(parser)
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="FIELD=VALUE",
         help="any field of the recipe, such as learning_rate=2e-5 or objective.units=100; may be repeated",
     )  # fmt: skip
+
+
+def _add_processes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--processes", type=int, help="that share each minibatch (default: one, or one a GPU)")
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -102,12 +108,12 @@ def _do(chosen: argparse.Namespace) -> None:
     from tapt.adapt import Asked, resume_run, start_run
 
     if chosen.verb == "resume":
-        resume_run(chosen.out)
+        resume_run(chosen.out, chosen.processes)
         return
     plain = {"steps": chosen.steps, "seed": chosen.seed}
     settings = [*chosen.settings, *(f"{name}={value}" for name, value in plain.items() if value is not None)]
     recipe = recipe_of(chosen.objective, chosen.scope, settings)
-    start_run(Asked(recipe, chosen.manifest, chosen.encoder, chosen.split), chosen.out)
+    start_run(Asked(recipe, chosen.manifest, chosen.encoder, chosen.split), chosen.out, chosen.processes)
 
 
 if __name__ == "__main__":

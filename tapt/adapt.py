@@ -64,34 +64,41 @@ class Asked:
             raise TaptResumeError(f"{folder} holds no run to go on with: {error}; start one with `run`") from error
 
 
-def start_run(asked: Asked, folder: Path) -> TaptReport:
+def start_run(asked: Asked, folder: Path, processes: int | None = None) -> TaptReport:
     """Begin a run in a folder that holds none; returns its last report.
+
+    Args:
+        asked: what it is to be.
+        folder: of the run.
+        processes: that share it, see `pretrain`.
 
     Raises:
         TaptResumeError: `folder` holds a run.
     """
     if newest_state(folder) or read_finished(folder):
         raise TaptResumeError(f"{folder} holds a run already: `resume` goes on with it, or choose another folder")
-    return _adapt(asked, folder)
+    return _adapt(asked, folder, processes)
 
 
-def resume_run(folder: Path) -> TaptReport:
+def resume_run(folder: Path, processes: int | None = None) -> TaptReport:
     """Go on with the run in `folder`, which ends as if it had never been broken off; returns its last report.
+
+    With another number of processes than before, it ends with the same weights up to float32 sums and dropout.
 
     Raises:
         TaptResumeError: `folder` holds no run.
     """
-    return _adapt(Asked.read(folder), folder)
+    return _adapt(Asked.read(folder), folder, processes)
 
 
-def _adapt(asked: Asked, folder: Path) -> TaptReport:
+def _adapt(asked: Asked, folder: Path, processes: int | None) -> TaptReport:
     console = Console()
     corpus = read_corpus(asked.manifest)
     heard = corpus_clips(corpus, asked.split)
     for sentence in (*(f"{refusal.where}: {refusal.detail}" for refusal in corpus.refused), *heard.refused):
         console.print(f"left out  {sentence}", markup=False, soft_wrap=True)
     encoder = open_encoder(asked.source)
-    reports = pretrain(asked.recipe, encoder, heard.clips, folder, heard.held_out)
+    reports = pretrain(asked.recipe, encoder, heard.clips, folder, heard.held_out, processes)
     asked.write(folder)
     write_heard(folder, {clip.key for clip in heard.clips})
     last = _show(console, reports)

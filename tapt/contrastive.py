@@ -1,6 +1,7 @@
 """Contrastive learning: wav2vec 2.0's objective, on a checkpoint's own quantiser or a new one."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from tapt.carried_quantiser import read_quantiser
 from tapt.masking import mask_spans
 from tapt.negatives import draw_negatives
 from tapt.outcome import Outcome
-from tapt.quantiser import GumbelQuantiser, Quantised
+from tapt.quantiser import GumbelQuantiser, Quantised, gumbel_noise
 from tapt.rank import embedding_rank
 from tapt.recipe import Contrastive, TaptRecipe
+from tapt.share import Share, part_of_common
 from tapt.student import Student
 from tapt.unit_targets import clips_to_fit
 from tapt.units import TaptUnitsError
@@ -85,9 +87,11 @@ class ContrastiveHead(nn.Module):
             self.project_quantised = carried.project_quantised
             self.project_hidden = carried.project_hidden
 
-    def forward(self, hidden: Tensor, features: Tensor, temperature: float) -> tuple[Tensor, Tensor, Quantised]:
+    def forward(
+        self, hidden: Tensor, features: Tensor, temperature: float, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor, Quantised]:
         """Student's (m, d) and front end's (m, c) of the hidden frames → (m, e) each, L2-normalised; the choice."""
-        quantised: Quantised = self.quantiser(self.feature_norm(features), temperature)
+        quantised: Quantised = self.quantiser(self.feature_norm(features), temperature, noise)
         context = F.normalize(self.project_hidden(hidden), dim=-1)
         targets = F.normalize(self.project_quantised(quantised.vectors), dim=-1)
         return context, targets, quantised
@@ -167,36 +171,47 @@ class ContrastiveLearning:
             factor = (chosen.gumbel_end / chosen.gumbel_start) ** (1 / max(self._steps - 1, 1))
         return max(chosen.gumbel_start * factor ** (step - 1), chosen.gumbel_end)
 
-    def loss(self, student: Student, positions: Sequence[int], rng: np.random.Generator, step: int) -> Outcome:
+    def loss(self, student: Student, share: Share, step: int) -> Outcome:
         """The contrastive and the diversity loss of a minibatch, averaged over its hidden frames.
 
         Args:
             student: the encoder that learns.
-            positions: of the minibatch's clips.
-            rng: of masks and negatives.
+            share: of the minibatch; its randomness draws masks, negatives and the quantiser's noise.
             step: from 1; decides the quantiser's temperature.
         """
-        batch = student.encoder.prepare([self._clips[i].load() for i in positions])
-        masked = mask_spans(batch.lengths, self._objective.mask_share, self._objective.mask_span, rng)  # (b, f)
+        batch = student.encoder.prepare([self._clips[i].load() for i in share.positions])
+        masked = mask_spans(batch.lengths, self._objective.mask_share, self._objective.mask_span, share.rngs)  # (b, f)
         hidden, features = student.top_and_features(batch, masked)
         hide = torch.from_numpy(masked).to(student.device)
         seen = torch.cat([row[hide[i, : len(row)]] for i, row in enumerate(features)])  # (m, c)
-        context, targets, quantised = self._head(hidden[hide], seen, self.gumbel_temperature(step))
-        negatives = draw_negatives(masked.sum(1).tolist(), self._objective.negatives, rng)
+        counts = masked.sum(1).tolist()
+        negatives = draw_negatives(counts, self._objective.negatives, share.rngs)
+        noise = self._noise(counts, share.rngs)
+        context, targets, quantised = self._head(hidden[hide], seen, self.gumbel_temperature(step), noise)
         logits, candidates = contrastive_logits(context, targets, quantised.codes, negatives)
         logits = logits / self._objective.temperature
         wanted = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
         most = self._head.quantiser.groups * self._head.quantiser.entries
-        diversity = (most - quantised.perplexity) / most
+        weight = share.weight(len(logits))
+        whole = replace(quantised, mean=share.mean(quantised.mean, weight))
+        diversity = part_of_common((most - whole.perplexity) / most, weight)
         chosen = logits.detach().argmax(-1)  # (m,)
         told = candidates.gather(1, chosen[:, None])[:, 0]
         return Outcome(
-            loss=F.cross_entropy(logits, wanted) + self._objective.diversity_weight * diversity,
+            loss=weight * F.cross_entropy(logits, wanted) + self._objective.diversity_weight * diversity,
             accuracy=float((chosen == 0).float().mean()),
             predicted=self._count(quantised.codes[told]),
             wanted=self._count(quantised.codes),
             rank=embedding_rank(hidden[hide]),
-        )
+        ).part(weight)
+
+    def _noise(self, counts: Sequence[int], rngs: Sequence[np.random.Generator]) -> Tensor | None:
+        """(m, G, V) of the hidden frames of all clips; none in evaluation mode."""
+        if not self._head.training:
+            return None
+        groups, entries = self._head.quantiser.groups, self._head.quantiser.entries
+        drawn = [gumbel_noise(m, groups, entries, rng) for m, rng in zip(counts, rngs, strict=True)]
+        return torch.cat(drawn).to(self._head.quantiser.codevectors.device)
 
     def _count(self, codes: Tensor) -> NDArray[np.float64]:
         """(m, G) codes → (G, V) counts."""

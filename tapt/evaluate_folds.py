@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from al_core.evaluate import Truth
 from al_core.folds import LabelledCorpus
+from al_core.leaks import ClipGroups, LeakError, Part, check_leaks, recording_of
 from al_core.scheme import Scheme
 from al_core.splits import Split, SplitError, hold_out_speakers
 from al_core.targets import Floats, LabelledClips
@@ -71,21 +72,24 @@ class EvaluationFold:
 
 
 def check_heard(speech: LabelledSpeech, heard: Collection[str]) -> None:
-    """Refuse an adapted encoder that heard dev or test audio.
+    """Refuse an adapted encoder that heard speakers or recordings of dev or test.
 
     Raises:
-        TaptHeardError: it names the clips.
+        TaptHeardError: it names them and their clips.
     """
-    held = [
-        clip.key
-        for clip, split in zip(speech.known.clips, speech.splits, strict=True)
-        if split in ("dev", "test") and clip.key in heard
-    ]
-    if held:
-        named = ", ".join(held[:10]) + (", …" if len(held) > 10 else "")
-        raise TaptHeardError(
-            f"TAPT heard {len(held)} dev or test clips: {named}; adapt to the train split alone, then evaluate again"
-        )
+    parts: dict[Part, list[ClipGroups]] = {"tapt": [], "dev": [], "test": []}
+    for clip, split in zip(speech.known.clips, speech.splits, strict=True):
+        groups = ClipGroups(clip.key, clip.speaker, recording=recording_of(clip.key))
+        if clip.key in heard:
+            parts["tapt"].append(groups)
+        if split in ("dev", "test"):
+            parts[split].append(groups)
+    known = {clip.key for clip in speech.known.clips}
+    parts["tapt"] += [ClipGroups(key, recording=recording_of(key)) for key in sorted(set(heard) - known)]
+    try:
+        check_leaks(parts)
+    except LeakError as error:
+        raise TaptHeardError(f"TAPT heard dev or test audio: {error}; adapt to the train split alone") from None
 
 
 def draw_folds(speech: LabelledSpeech, heard: Collection[str], seeds: int) -> tuple[list[EvaluationFold], list[str]]:

@@ -22,6 +22,7 @@ from tapt.masking import mask_spans
 from tapt.outcome import Outcome
 from tapt.rank import embedding_rank
 from tapt.recipe import LocalAttributes, TaptRecipe, TaptRecipeError
+from tapt.share import Share
 from tapt.student import Student
 from tapt.unit_targets import clips_to_fit
 from tapt.units import Floats, Units, fit_units
@@ -136,18 +137,19 @@ class LocalAttributeLearning:
         """Never: the encoder is frozen."""
         return False
 
-    def loss(self, student: Student, positions: Sequence[int], rng: np.random.Generator, step: int) -> Outcome:
+    def loss(self, student: Student, share: Share, step: int) -> Outcome:
         """Cross-entropy to the teacher's clusters at hidden frames, and self-distillation of the clips' means.
 
         Args:
             student: not looked at: what learns is the adapter.
-            positions: of the minibatch's clips.
-            rng: of the masks.
+            share: of the minibatch; its randomness draws the masks.
             step: from 1.
         """
         assert self._units is not None, "prepare comes first"
-        hidden, frame_mask = self._read(positions)
-        masked = mask_spans(frame_mask.sum(1).tolist(), self._objective.mask_share, self._objective.mask_span, rng)
+        hidden, frame_mask = self._read(share.positions)
+        masked = mask_spans(
+            frame_mask.sum(1).tolist(), self._objective.mask_share, self._objective.mask_span, share.rngs
+        )
         hide = torch.from_numpy(masked).to(hidden.device)
         with autocast(self._dtype, hidden.device):
             learned = self._adapter(hidden, frame_mask, hide).float()  # (b, f, d)
@@ -157,15 +159,16 @@ class LocalAttributeLearning:
         wanted = self._units.assign(taught[hide].cpu().numpy()).astype(np.int64)  # (m,)
         cross_entropy = F.cross_entropy(logits, torch.from_numpy(wanted).to(hidden.device))
         apart = 1 - F.cosine_similarity(_mean(learned, frame_mask), _mean(taught, frame_mask), dim=-1)  # (b,)
-        self._heard_s += sum(self._clips[i].duration_s for i in positions)
+        self._heard_s += sum(self._clips[i].duration_s for i in share.minibatch)
+        weight, of_clips = share.weight(len(wanted)), share.weight(len(share.positions))
         predicted = logits.detach().argmax(-1).cpu().numpy()
         return Outcome(
-            loss=cross_entropy + self._objective.distillation_weight * apart.mean(),
+            loss=weight * cross_entropy + of_clips * self._objective.distillation_weight * apart.mean(),
             accuracy=float((predicted == wanted).mean()),
             predicted=np.bincount(predicted, minlength=logits.shape[1]).astype(np.float64)[None],
             wanted=np.bincount(wanted, minlength=logits.shape[1]).astype(np.float64)[None],
             rank=embedding_rank(learned[hide]),
-        )
+        ).part(weight)
 
     def after_step(self, step: int) -> None:
         """The teacher follows: z ← m z + (1 − m) s, m rising from `ema_start` to `ema_end` over the run."""

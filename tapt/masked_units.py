@@ -15,6 +15,7 @@ from tapt.masking import mask_spans
 from tapt.outcome import Outcome
 from tapt.rank import embedding_rank
 from tapt.recipe import MaskedUnits, TaptRecipe, TaptRecipeError
+from tapt.share import Share
 from tapt.student import Student, check_reaches
 from tapt.unit_targets import UnitTargets
 
@@ -113,19 +114,18 @@ class MaskedUnitPrediction:
         """Always."""
         return True
 
-    def loss(self, student: Student, positions: Sequence[int], rng: np.random.Generator, step: int) -> Outcome:
+    def loss(self, student: Student, share: Share, step: int) -> Outcome:
         """Cross-entropy at hidden frames, −log softmax(logits)[unit], averaged over them and the heads.
 
         Args:
             student: the encoder that learns.
-            positions: of the minibatch's clips.
-            rng: of the masks.
+            share: of the minibatch; its randomness draws the masks.
             step: from 1.
         """
-        waveforms = [self._clips[i].load() for i in positions]
+        waveforms = [self._clips[i].load() for i in share.positions]
         batch = student.encoder.prepare(waveforms)
-        masked = mask_spans(batch.lengths, self._objective.mask_share, self._objective.mask_span, rng)  # (b, f)
-        units = [self._targets.of(i, waveform) for i, waveform in zip(positions, waveforms, strict=True)]
+        masked = mask_spans(batch.lengths, self._objective.mask_share, self._objective.mask_span, share.rngs)  # (b, f)
+        units = [self._targets.of(i, waveform) for i, waveform in zip(share.positions, waveforms, strict=True)]
         wanted = np.concatenate([u[:, row[: u.shape[1]]] for u, row in zip(units, masked, strict=True)], axis=1)
         states = student.states(batch, masked, self._predicted_at)
         hide = torch.from_numpy(masked).to(student.device)
@@ -135,7 +135,8 @@ class MaskedUnitPrediction:
             for i in range(len(self._layers))
         ]
         pairs = np.tile(wanted.astype(np.int64), (len(states), 1))  # (heads, m)
-        loss = F.cross_entropy(torch.cat(logits), torch.from_numpy(pairs.ravel()).to(student.device))
+        weight = share.weight(wanted.shape[1])
+        loss = weight * F.cross_entropy(torch.cat(logits), torch.from_numpy(pairs.ravel()).to(student.device))
         predicted = torch.stack(logits).detach().argmax(-1).cpu().numpy()  # (heads, m)
         return Outcome(
             loss=loss,
@@ -143,7 +144,7 @@ class MaskedUnitPrediction:
             predicted=self._targets.count(predicted),
             wanted=self._targets.count(pairs),
             rank=embedding_rank(states[-1][hide]),
-        )
+        ).part(weight)
 
     def after_step(self, step: int) -> None:
         """Nothing moves by itself."""

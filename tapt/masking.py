@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 
 
-def mask_spans(lengths: Sequence[int], share: float, span: int, rng: np.random.Generator) -> Mask:
+def mask_spans(lengths: Sequence[int], share: float, span: int, rngs: Sequence[np.random.Generator]) -> Mask:
     """Hide about `share` of each clip's frames under spans that do not overlap.
 
     HuBERT (arXiv:2106.07447) draws span starts independently, so overlaps make the covered share smaller than
@@ -20,13 +20,13 @@ def mask_spans(lengths: Sequence[int], share: float, span: int, rng: np.random.G
         lengths: frames of each clip, padding excluded.
         share: share of frames to hide, between 0 and 1.
         span: frames a span.
-        rng: source of randomness.
+        rngs: source of randomness of each clip.
 
     Returns:
         (b, f) bool, f the longest length; True is hidden. Padding is never hidden.
     """
     masked = np.zeros((len(lengths), max(lengths, default=0)), dtype=np.bool_)
-    for row, frames in zip(masked, lengths, strict=True):
+    for row, frames, rng in zip(masked, lengths, rngs, strict=True):
         row[:frames] = _mask_clip(frames, share, span, rng)
     return masked
 

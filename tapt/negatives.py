@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def draw_negatives(hidden_frames: Sequence[int], n: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def draw_negatives(
+    hidden_frames: Sequence[int], n: int, rngs: Sequence[np.random.Generator]
+) -> list[NDArray[np.int64]]:
     """Uniformly, with replacement, never the frame itself (Baevski et al., arXiv:2006.11477, section 3.2).
 
     Args:
         hidden_frames: of each clip, none, or two and more.
         n: distractors a frame.
-        rng: source of randomness.
+        rngs: source of randomness of each clip.
 
     Returns:
         (m_i, n) int64 a clip: numbers of hidden frames of that clip.
@@ -21,7 +23,7 @@ def draw_negatives(hidden_frames: Sequence[int], n: int, rng: np.random.Generato
         ValueError: a clip with a single hidden frame.
     """
     drawn = []
-    for m in hidden_frames:
+    for m, rng in zip(hidden_frames, rngs, strict=True):
         if m == 1:
             raise ValueError("a hidden frame that is alone in its clip has no distractor")
         others = rng.integers(0, max(m - 1, 1), (m, n))

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, assert_never
 
-import numpy as np
 from torch import Tensor, nn
 
 from al_core.encoders import SpeechEncoder
@@ -15,6 +14,7 @@ from tapt.local_attributes import LocalAttributeLearning
 from tapt.masked_units import MaskedUnitPrediction
 from tapt.outcome import Outcome
 from tapt.recipe import Contrastive, LocalAttributes, MaskedUnits, TaptRecipe
+from tapt.share import Share
 from tapt.student import Student
 
 
@@ -42,8 +42,8 @@ class RunningObjective(Protocol):
         """Whether the student learns in this step, and not the new parameters alone."""
         ...
 
-    def loss(self, student: Student, positions: Sequence[int], rng: np.random.Generator, step: int) -> Outcome:
-        """The loss of one minibatch, the clips at `positions`; `rng` draws masks and whatever else is drawn."""
+    def loss(self, student: Student, share: Share, step: int) -> Outcome:
+        """A process's part of the loss of one minibatch, that of its share; all processes' parts add up."""
         ...
 
     def after_step(self, step: int) -> None:

@@ -14,14 +14,17 @@ from torch import nn
 
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip
+from al_core.leaks import ClipGroups, LeakError, check_leaks, recording_of
+from al_core.processes.team import Team
 from tapt.alarms import PATIENCE, check_collapse, check_finite, watch
 from tapt.cached_frames import drop_frames
 from tapt.errors import TaptError
 from tapt.finished import read_finished, thin, write_finished
+from tapt.gradients import StepOrder, find_gradients, follow
 from tapt.identity import RunIdentity, identify
 from tapt.minibatches import minibatches
 from tapt.outcome import Outcome
-from tapt.randomness import Stream, drawn_from, generator
+from tapt.parallel import TAKE_OVER, assemble, n_processes
 from tapt.recipe import TaptRecipe
 from tapt.report import TaptReport
 from tapt.resumable_state import drop_states, load_state, save_state
@@ -42,6 +45,7 @@ def pretrain(
     clips: Sequence[Clip],
     folder: Path,
     held_out: Collection[str] = (),
+    processes: int | None = None,
 ) -> Iterator[TaptReport]:
     """Adapt `encoder` to `clips`; the last report names the finished encoder's folder.
 
@@ -56,34 +60,47 @@ def pretrain(
         clips: the audio to train on.
         folder: of the finished encoder; meanwhile it holds resumable states.
         held_out: keys of dev and test clips.
+        processes: that share the work of each minibatch. By default one on a CPU, and one a GPU when the encoder lies
+            on the first of several. It is no part of the recipe: the weights are the same up to the order of float32
+            sums and to dropout.
 
     Returns:
         A generator of reports; nothing is computed before the first one is asked for. It raises TaptNaNError and
         TaptCollapseError when the run goes wrong, keeping the last good state; TaptResumeError when `folder` holds
         another run; TaptUnitsError, TaptRecipeError or TaptStudentError when the recipe does not fit the audio or the
-        encoder; TaptStateError when a state or the encoder cannot be written or read.
+        encoder; TaptStateError when a state or the encoder cannot be written or read; TaptProcessError when one of
+        several processes cannot begin or ends.
 
     Raises:
-        TaptLeakError: a held-out clip is among `clips`.
+        TaptLeakError: a held-out clip, or another window of its recording, is among `clips`.
         TaptNoAudioError: no clip.
+        TaptProcessError: fewer than one process, or more than there are GPUs.
     """
     _refuse_leaks(clips, held_out)
     distinct = {clip.key: clip for clip in clips}
     if not distinct:
         raise TaptNoAudioError("there is no clip to adapt to: import unlabeled training audio first")
     identity = identify(recipe, encoder.digest, distinct.keys())
-    return _pretrain(recipe, encoder.eval(), [distinct[key] for key in sorted(distinct)], folder, identity)
+    n = n_processes(encoder, len(distinct), processes)
+    return _pretrain(recipe, encoder.eval(), [distinct[key] for key in sorted(distinct)], folder, identity, n)
 
 
 def _refuse_leaks(clips: Sequence[Clip], held_out: Collection[str]) -> None:
-    leaked = sorted({clip.key for clip in clips} & set(held_out))
-    if leaked:
-        named = ", ".join(leaked[:10]) + (", …" if len(leaked) > 10 else "")
-        raise TaptLeakError(f"{len(leaked)} held-out clips are among the audio to adapt to: {named}; leave them out")
+    heard = [ClipGroups(key, recording=recording_of(key)) for key in sorted({clip.key for clip in clips})]
+    held = [ClipGroups(key, recording=recording_of(key)) for key in sorted(held_out)]
+    try:
+        check_leaks({"tapt": heard, "test": held})
+    except LeakError as error:
+        raise TaptLeakError(f"held-out recordings are among the audio to adapt to: {error}") from None
 
 
 def _pretrain(
-    recipe: TaptRecipe, encoder: SpeechEncoder, clips: Sequence[Clip], folder: Path, identity: RunIdentity
+    recipe: TaptRecipe,
+    encoder: SpeechEncoder,
+    clips: Sequence[Clip],
+    folder: Path,
+    identity: RunIdentity,
+    processes: int,
 ) -> Iterator[TaptReport]:
     finished = read_finished(folder)
     if finished is not None:
@@ -95,20 +112,9 @@ def _pretrain(
     run = start_run(recipe, encoder, clips, folder)
     if packed is not None:
         run.unpack(packed)
-    durations = [clip.duration_s for clip in clips]
-    order = minibatches(durations, recipe.seconds_per_step, recipe.seed, done=run.step)
-    for positions in islice(order, recipe.steps - run.step):
-        if run.objective.due(run.step + 1):
-            for done, total in run.objective.prepare(run.student, run.step + 1):
-                yield TaptReport("targets", done, total, seconds=time.perf_counter() - started)
-            run.seconds = time.perf_counter() - started
-            save_state(folder, identity, run.step, run.pack())
-        outcome = _step(recipe, run, positions)
-        run.seconds_audio += sum(durations[i] for i in positions)
-        run.seconds = time.perf_counter() - started
-        if run.step % recipe.checkpoint_every == 0 or run.step == recipe.steps:
-            save_state(folder, identity, run.step, run.pack())
-        yield _step_report(recipe, run, outcome)
+    if run.step < recipe.steps:
+        with assemble(recipe, encoder, clips, folder, identity, processes) as team:
+            yield from _steps(recipe, clips, folder, identity, run, team, started)
     manifest = _manifest(identity, encoder, clips, run)
     write_finished(folder, run.objective.adapted(run.student), manifest)
     drop_states(folder)
@@ -116,24 +122,49 @@ def _pretrain(
     yield _finished_report(manifest, folder)
 
 
-def _step(recipe: TaptRecipe, run: RunState, positions: Sequence[int]) -> Outcome:
-    """One optimiser step on the clips at `positions`."""
-    step = run.step + 1
-    run.optimiser.zero_grad(set_to_none=True)
-    with drawn_from(recipe.seed, Stream.DROPOUT, step, run.student.device):
-        outcome = run.objective.loss(run.student, positions, generator(recipe.seed, Stream.MASKS, step), step)
-        outcome.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    if not run.objective.moves_encoder(step):
-        for parameter in run.student.parameters().values():
-            parameter.grad = None
+def _steps(
+    recipe: TaptRecipe,
+    clips: Sequence[Clip],
+    folder: Path,
+    identity: RunIdentity,
+    run: RunState,
+    team: Team,
+    started: float,
+) -> Iterator[TaptReport]:
+    """From where the run stands to its last step."""
+    durations = [clip.duration_s for clip in clips]
+    order = minibatches(durations, recipe.seconds_per_step, recipe.seed, done=run.step)
+    followed = False
+    for positions in islice(order, recipe.steps - run.step):
+        if run.objective.due(run.step + 1):
+            followed = False
+            for done, total in run.objective.prepare(run.student, run.step + 1):
+                yield TaptReport("targets", done, total, seconds=time.perf_counter() - started)
+            run.seconds = time.perf_counter() - started
+            save_state(folder, identity, run.step, run.pack())
+        if not followed:  # after the state was written, for none may be replaced while it is read
+            team.tell(TAKE_OVER)
+            followed = True
+        outcome = _step(recipe, run, StepOrder(run.step + 1, positions), team)
+        run.seconds_audio += sum(durations[i] for i in positions)
+        run.seconds = time.perf_counter() - started
+        if run.step % recipe.checkpoint_every == 0 or run.step == recipe.steps:
+            save_state(folder, identity, run.step, run.pack())
+        yield _step_report(recipe, run, outcome)
+
+
+def _step(recipe: TaptRecipe, run: RunState, order: StepOrder, team: Team) -> Outcome:
+    """One optimiser step."""
+    step = order.step
+    team.tell(order)
+    outcome = find_gradients(recipe, run, order, team.ranks)
     loss = outcome.loss.item()
     learning = [parameter for group in run.optimiser.param_groups for parameter in group["params"]]
     check_finite(step, loss, nn.utils.clip_grad_norm_(learning, recipe.clip_norm).item())
     for group in run.optimiser.param_groups:
         group["lr"] = group["peak"] * schedule(step, recipe.steps, recipe.warmup_share)
     run.optimiser.step()
-    run.objective.after_step(step)
-    run.step = step
+    follow(run, order, team.ranks)
     run.losses.append(loss)
     run.units_used = int((outcome.predicted > 0).sum())
     run.vitals = watch(run.vitals, loss, outcome.predicted, outcome.wanted, outcome.rank)

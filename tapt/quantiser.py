@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,12 +15,17 @@ class Quantised:
     Attributes:
         vectors: (m, c) the chosen entries side by side, with a straight-through gradient to the choice.
         codes: (m, G) int64, the number of each chosen entry.
-        perplexity: scalar, Σ_g exp H(p̄_g) with p̄_g the softmax averaged over frames, without noise; at most G · V.
+        mean: (G, V), p̄: the softmax averaged over frames, without noise.
     """
 
     vectors: Tensor
     codes: Tensor
-    perplexity: Tensor
+    mean: Tensor
+
+    @property
+    def perplexity(self) -> Tensor:
+        """Scalar, Σ_g exp H(p̄_g); at most G · V."""
+        return torch.exp(-torch.xlogy(self.mean, self.mean).sum(-1)).sum()
 
 
 class GumbelQuantiser(nn.Module):
@@ -27,8 +33,8 @@ class GumbelQuantiser(nn.Module):
 
         p_gv ∝ exp((l_gv + n_v) / τ),  n = −log(−log(u)),  u uniform;  forward the argmax, backward p
 
-    In evaluation mode the entry with the largest logit is taken, without noise. Parameters and initialisation are those
-    of `transformers` and fairseq.
+    Without noise the entry with the largest logit is taken. Parameters and initialisation are those of `transformers`
+    and fairseq.
 
     Args:
         width: c_in of the frames.
@@ -45,15 +51,19 @@ class GumbelQuantiser(nn.Module):
         nn.init.normal_(self.weight_proj.weight)
         nn.init.zeros_(self.weight_proj.bias)
 
-    def forward(self, frames: Tensor, temperature: float) -> Quantised:
-        """(m, c_in) float32 and τ → quantised frames; noise comes from torch's global generator."""
+    def forward(self, frames: Tensor, temperature: float, noise: Tensor | None) -> Quantised:
+        """(m, c_in) float32, τ, and noise (m, G, V), see `gumbel_noise` → quantised frames."""
         logits = self.weight_proj(frames).view(len(frames), self.groups, self.entries)  # (m, G, V)
-        if self.training:
-            chosen = F.gumbel_softmax(logits.flatten(0, 1), tau=temperature, hard=True).view_as(logits)
-        else:
+        if noise is None:
             chosen = F.one_hot(logits.argmax(-1), self.entries).to(logits)
+        else:
+            soft = ((logits + noise) / temperature).softmax(-1)
+            chosen = F.one_hot(soft.argmax(-1), self.entries) - soft.detach() + soft
         entries = self.codevectors.view(self.groups, self.entries, -1)  # (G, V, c / G)
         vectors = torch.einsum("mgv,gvc->mgc", chosen, entries).flatten(1)
-        mean = logits.softmax(-1).mean(0)  # (G, V)
-        perplexity = torch.exp(-torch.xlogy(mean, mean).sum(-1)).sum()
-        return Quantised(vectors, chosen.detach().argmax(-1), perplexity)
+        return Quantised(vectors, chosen.detach().argmax(-1), logits.softmax(-1).mean(0))
+
+
+def gumbel_noise(frames: int, groups: int, entries: int, rng: np.random.Generator) -> Tensor:
+    """(m, G, V) float32, −log(−log u) with u uniform."""
+    return torch.from_numpy(-np.log(rng.standard_exponential((frames, groups, entries), dtype=np.float32)))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip
@@ -42,6 +43,12 @@ class RunState:
     units_used: int = 0
     seconds_audio: float = 0.0
     seconds: float = 0.0
+
+    def learning(self, step: int) -> dict[str, nn.Parameter]:
+        """What the optimiser moves in a step, by name."""
+        student = self.student.parameters() if self.objective.moves_encoder(step) else {}
+        new = {f"objective.{i}": parameter for i, parameter in enumerate(self.objective.parameters())}
+        return {**student, **new}
 
     def pack(self) -> dict[str, Any]:
         """Tensors and plain values; `unpack` puts them back."""

@@ -7,10 +7,10 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from al_core.processes.ranks import Ranks
 from al_core.recipe import resolve_learning_rate
 from al_core.training.gradients import Gradients, StepOrder
 from al_core.training.minibatches import n_steps
-from al_core.training.ranks import Ranks
 from al_core.training.schedule import rate_share
 from al_core.training.weights import trainable
 

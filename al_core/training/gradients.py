@@ -13,9 +13,9 @@ from al_core.noise import augmented
 from al_core.peft.frames import Frames
 from al_core.peft.network import Network
 from al_core.precision import autocast, compute_dtype
+from al_core.processes.ranks import Ranks
 from al_core.targets import to_unit
 from al_core.training.randomness import seeded
-from al_core.training.ranks import Ranks
 from al_core.training.run import Run
 
 
@@ -41,7 +41,7 @@ class Gradients:
     """A network and its training clips.
 
     Attributes:
-        targets: (n, c) float32.
+        targets: (n, c) float32, times their clips' weights.
         dimensions: (n, m) float32 on the unit scale, NaN where unknown; None without dimensions.
         class_weights: (c,) float32.
         dtype: of the matrix products.
@@ -65,7 +65,7 @@ class Gradients:
             run=run,
             network=network,
             frames=frames,
-            targets=torch.from_numpy(train.targets).to(device),
+            targets=torch.from_numpy(train.mass).to(device),
             dimensions=unit,
             class_weights=torch.from_numpy(run.class_weights()).to(device),
             dtype=compute_dtype(run.recipe.precision, device),
@@ -97,9 +97,13 @@ class Gradients:
 
     def _loss(self, order: StepOrder, part: int, positions: Sequence[int], ranks: Ranks) -> Tensor:
         """The loss of a whole minibatch, of which this process computes its own clips."""
-        own = ranks.own(positions)
+        shares = ranks.shares(positions)
+        own = shares[ranks.rank]
         outputs = self._outputs(order, part, own, ranks.rank) if own else self._nothing()
-        outputs, in_order = ranks.joined(outputs, positions)
+        rows = ranks.gathered(torch.cat([outputs.logits, outputs.dimensions], dim=1), [len(share) for share in shares])
+        n_classes = outputs.logits.shape[1]
+        outputs = Outputs(rows[:, :n_classes], rows[:, n_classes:])  # (b, c), (b, m)
+        in_order = [position for share in shares for position in share]
         return training_loss(
             self.run.recipe,
             outputs,

@@ -9,6 +9,7 @@ import numpy as np
 from al_core.peft import methods
 from al_core.peft.tuned import TunedClassifier
 from al_core.precision import compute_dtype
+from al_core.processes.team import Team
 from al_core.recipe import resolve_learning_rate
 from al_core.training.descent import Descent
 from al_core.training.early_stopping import DevFigures, dev_figures
@@ -16,7 +17,7 @@ from al_core.training.errors import DivergedError
 from al_core.training.gradients import Gradients
 from al_core.training.head_start import start_head
 from al_core.training.minibatches import epoch_steps, n_steps
-from al_core.training.parallel import Team, assemble
+from al_core.training.parallel import assemble
 from al_core.training.progress import Progress
 from al_core.training.randomness import seeded
 from al_core.training.report import StepReport

@@ -12,15 +12,16 @@ from sqlalchemy import select
 from al_core import train
 from al_core.encoders.tiny import build_tiny
 from al_core.peft.specs import LastK
+from al_core.processes import team
 from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.strategies.specs import Random
-from al_core.training import parallel
 from app.clips.ingest import check_audio
 from app.clips.service import Particulars, add_clip
 from app.db import Database, utcnow
 from app.jobs import queue
 from app.jobs.child import run_job
+from app.migrating import upgrade
 from app.models import Checkpoint, Job
 from app.projects.service import create_project
 from app.rounds.service import close_round, open_round
@@ -36,6 +37,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """SQLite alone: what two devices compute reaches the database as what one computes, in the same job."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'afterloop.db'}"
+    upgrade(url)
+    return url
 
 
 @pytest.fixture
@@ -104,12 +113,12 @@ def test_a_job_on_two_devices_trains_what_it_would_on_one(
 ) -> None:
     settings.data.mkdir(exist_ok=True)
     alone = fine_tuned(database, settings, a_project(database, settings, encoder, "alone"))
-    helpers, spawn = [], parallel._spawn
-    monkeypatch.setattr(parallel, "_spawn", lambda: helpers.append(spawn()) or helpers[-1])
+    further, spawn = [], team.spawn
+    monkeypatch.setattr(team, "spawn", lambda module: further.append(spawn(module)) or further[-1])
     monkeypatch.setattr(train, "n_processes", lambda encoder, recipe, wanted: 2)
     together = fine_tuned(database, settings, a_project(database, settings, encoder, "together"))
-    assert len(helpers) == 1
-    assert helpers[0].poll() is not None
+    assert len(further) == 1
+    assert further[0].poll() is not None
     assert together.report["loss"] == pytest.approx(alone.report["loss"], abs=1e-5)
     assert together.report["dev_uar"] == alone.report["dev_uar"]
     assert together.report["warnings"] == []

@@ -159,6 +159,8 @@ def test_a_worker_asked_to_stop_hands_its_job_back(database: Database, settings:
     assert _job(database, job_id).attempts == 1
 
 
+# SQLite alone: what the executor's process does reaches the database as every job above, on both.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="module")
 @pytest.mark.slow
 def test_the_local_executor_names_errors_stays_warm_and_survives_a_killed_job(
     database: Database, settings: Settings, tmp_path: Path

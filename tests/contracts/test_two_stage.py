@@ -1,5 +1,7 @@
 """What a second stage owes the first: it begins where that ended, and a stacked one leaves it exactly as it was."""
 
+import functools
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,11 +91,24 @@ def states(classifier: TunedClassifier) -> torch.Tensor:
         return classifier.network.eval().states(*classifier.frames.read(clips()[:1]))
 
 
+@pytest.fixture(scope="module")
+def first_stage(encoder, tmp_path_factory):
+    """`first_stage(method)`: the folder of a first stage, trained once a method and only read; and its recipe."""
+    root = tmp_path_factory.mktemp("first")
+
+    @functools.cache
+    def made(method: Trained) -> tuple[Path, Recipe]:
+        recipe = Recipe(method=method, epochs=2, minibatch=4, learning_rate=1e-2)
+        place = root / str(METHODS.index(method))
+        return saved(tuned(recipe, encoder, FeatureStore(place / "features")), place / "checkpoint"), recipe
+
+    return made
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.kind)
 @pytest.mark.parametrize("adaptors", ["continue", "stack"])
-def test_a_second_stage_begins_at_the_first_s_hidden_states(method, adaptors, encoder, store, tmp_path):
-    recipe = Recipe(method=method, epochs=2, minibatch=4, learning_rate=1e-2)
-    folder = saved(tuned(recipe, encoder, store), tmp_path / "first")
+def test_a_second_stage_begins_at_the_first_s_hidden_states(method, adaptors, first_stage, encoder, store):
+    folder, recipe = first_stage(method)
     second = replace(recipe, start=Start(str(folder), adaptors))
     first = open_first_stage(second.start, encoder, store)
     before = methods.untrained(recipe, SCHEME, encoder, store)
@@ -116,8 +131,10 @@ def test_without_a_stacked_second_stage_the_first_is_back_exactly(method, encode
 
 @pytest.mark.parametrize("above", [Lora(rank=2), LastK(k=1), Adapter(width=4), Prompts(n=2)], ids=lambda m: m.kind)
 @pytest.mark.parametrize("below", METHODS, ids=lambda m: m.kind)
-def test_a_saved_second_stage_carries_its_first_and_predicts_the_same(below, above, encoder, store, tmp_path):
-    folder = saved(tuned(Recipe(method=below, epochs=1, minibatch=4), encoder, store), tmp_path / "first")
+def test_a_saved_second_stage_carries_its_first_and_predicts_the_same(
+    below, above, first_stage, encoder, store, tmp_path
+):
+    folder = Path(shutil.copytree(first_stage(below)[0], tmp_path / "first"))
     recipe = Recipe(method=above, epochs=1, minibatch=4, start=Start(str(folder), "stack"))
     second = tuned(recipe, encoder, store)
     place = saved(second, tmp_path / "second")

@@ -23,7 +23,7 @@ def voice(seed: int, seconds: float) -> Waveform:
     return (0.1 * tone + 0.005 * rng.standard_normal(len(phase))).astype(np.float32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clips() -> list[Clip]:
     """Twelve clips of 0.8 to 1.9 s."""
     seconds = [0.8 + 0.1 * i for i in range(12)]

@@ -18,6 +18,7 @@ from tapt.pretrain import pretrain
 from tapt.randomness import Stream, drawn_from
 from tapt.recipe import Contrastive, Everything, TaptRecipe
 from tapt.run_state import RunState, start_run
+from tapt.share import Share
 from tapt.units import TaptUnitsError
 
 
@@ -77,9 +78,9 @@ def test_the_loss_and_its_gradients_are_those_of_transformers(pretraining, clips
     theirs, folder = pretraining
     pair = same_length(clips)
     run = started(open_encoder(folder), pair, replace(OBJECTIVE, diversity_weight=0.0))
-    frames, rng = 49, np.random.default_rng(5)
-    masked = mask_spans([frames] * 2, OBJECTIVE.mask_share, OBJECTIVE.mask_span, rng)
-    negatives = draw_negatives(masked.sum(1).tolist(), OBJECTIVE.negatives, rng)
+    frames, rngs = 49, Share.of((0, 1), 5, 1).rngs
+    masked = mask_spans([frames] * 2, OBJECTIVE.mask_share, OBJECTIVE.mask_span, rngs)
+    negatives = draw_negatives(masked.sum(1).tolist(), OBJECTIVE.negatives, rngs)
     indices = np.zeros((2, frames, OBJECTIVE.negatives), dtype=np.int64)
     for row, drawn in enumerate(negatives):
         indices[row][masked[row]] = np.flatnonzero(masked[row])[drawn] + row * frames
@@ -91,7 +92,7 @@ def test_the_loss_and_its_gradients_are_those_of_transformers(pretraining, clips
     literal = theirs(
         waveforms, mask_time_indices=torch.from_numpy(masked), sampled_negative_indices=torch.from_numpy(indices)
     )
-    loss: Any = run.objective.loss(run.student, (0, 1), np.random.default_rng(5), 1).loss
+    loss: Any = run.objective.loss(run.student, Share.of((0, 1), 5, 1), 1).loss
     n = int(masked.sum())
     assert loss.item() == pytest.approx(literal.contrastive_loss.item() / n, rel=1e-4)
     theirs.zero_grad()
@@ -124,7 +125,7 @@ def test_the_whole_loss_is_that_of_transformers_when_every_frame_is_hidden(pretr
     assert carried is not None
     pair = same_length(clips)
     waveforms = torch.stack(list(encoder.prepare([clip.load() for clip in pair]).inputs))
-    negatives = draw_negatives([49, 49], 7, np.random.default_rng(2))
+    negatives = draw_negatives([49, 49], 7, [np.random.default_rng(2)] * 2)
     indices = torch.from_numpy(np.stack([drawn + 49 * row for row, drawn in enumerate(negatives)]))
     theirs.train()
     theirs.set_gumbel_temperature(0.7)
@@ -137,7 +138,8 @@ def test_the_whole_loss_is_that_of_transformers_when_every_frame_is_hidden(pretr
     hidden, frame_mask = encoder.front_end(batch, masked=everything)
     hidden = encoder.run(hidden, frame_mask)[-1]
     torch.manual_seed(4)
-    context, targets, quantised = head(hidden.flatten(0, 1), torch.cat(encoder.local_features(batch)), 0.7)
+    noise = -torch.empty(98, 2, 10).exponential_().log()  # as `gumbel_softmax` draws it
+    context, targets, quantised = head(hidden.flatten(0, 1), torch.cat(encoder.local_features(batch)), 0.7, noise)
     logits, _ = contrastive_logits(context, targets, quantised.codes, negatives)
     cross_entropy = torch.nn.functional.cross_entropy(logits / 0.2, torch.zeros(98, dtype=torch.int64))
     assert cross_entropy.item() == pytest.approx(literal.contrastive_loss.item() / 98, rel=1e-3)
@@ -216,8 +218,7 @@ def test_light_and_heavy_masking_hide_what_they_say(open_tiny, clips: list[Clip]
     run = started(encoder, clips, Contrastive(entries=8, negatives=5, mask_share=share, mask_span=2))
     total = sum(encoder.frame_counts([len(clip.load()) for clip in clips]))
     hidden = [
-        run.objective.loss(run.student, tuple(range(12)), np.random.default_rng(seed), 1).wanted[0].sum() / total
-        for seed in range(4)
+        run.objective.loss(run.student, Share.of(range(12), seed, 1), 1).wanted[0].sum() / total for seed in range(4)
     ]
     assert np.mean(hidden) == pytest.approx(share, abs=0.025)
 
@@ -225,7 +226,7 @@ def test_light_and_heavy_masking_hide_what_they_say(open_tiny, clips: list[Clip]
 def test_the_whole_codebook_of_a_new_quantiser_is_in_use_from_the_start(open_tiny, clips: list[Clip]) -> None:
     run = started(open_tiny("whisper"), clips, Contrastive(entries=8, negatives=5))
     with drawn_from(0, Stream.DROPOUT, 1, run.student.device):
-        wanted = run.objective.loss(run.student, tuple(range(12)), np.random.default_rng(0), 1).wanted
+        wanted = run.objective.loss(run.student, Share.of(range(12), 0, 1), 1).wanted
     assert (wanted > 0).sum(1).min() >= 7
 
 

@@ -12,6 +12,7 @@ from tapt.pretrain import pretrain
 from tapt.randomness import Stream, drawn_from
 from tapt.recipe import LocalAttributes, TaptRecipe, TaptRecipeError
 from tapt.run_state import RunState, start_run
+from tapt.share import Share
 from tapt.units import TaptUnitsError
 
 OBJECTIVE = LocalAttributes(attributes=8, width=16, heads=4, blocks=2)
@@ -27,7 +28,7 @@ def started(
 
 def step(run: RunState, positions: tuple[int, ...], number: int = 1) -> None:
     with drawn_from(0, Stream.DROPOUT, number, run.student.device):
-        loss: Any = run.objective.loss(run.student, positions, np.random.default_rng(number), number).loss
+        loss: Any = run.objective.loss(run.student, Share.of(positions, number, number), number).loss
     run.optimiser.zero_grad()
     loss.backward()
     run.optimiser.step()
@@ -82,7 +83,7 @@ def test_the_student_is_taught_what_the_teacher_sees_without_a_mask(
     outcomes = []
     for batch in ((3,), (3, 9)):  # what a clip is beside changes neither its targets nor its loss
         with drawn_from(0, Stream.DROPOUT, 1, run.student.device):
-            outcomes.append(run.objective.loss(run.student, batch, np.random.default_rng(2), 1))
+            outcomes.append(run.objective.loss(run.student, Share.of(batch, 2, 1), 1))
     alone, together = outcomes
     assert (alone.wanted <= together.wanted).all()
     assert alone.wanted.sum() < together.wanted.sum()

@@ -35,11 +35,11 @@ def corpus(tmp_path: Path, write_wav) -> Path:
 
 @pytest.fixture
 def arguments(corpus: Path, tmp_path: Path) -> list[str]:
-    """A run of 40 short steps with dropout on, whose states come every second step."""
+    """A run of 24 short steps with dropout on, whose states come every second step."""
     encoder = build_tiny("hubert", tmp_path / "tiny")
     settings = {"seconds_per_step": 4, "checkpoint_every": 2, "objective.units": 6}
     return [
-        "run", "--manifest", str(corpus), "--encoder", str(encoder), "--steps", "40",
+        "run", "--manifest", str(corpus), "--encoder", str(encoder), "--steps", "24",
         *(part for name, value in settings.items() for part in ("--set", f"{name}={value}")),
     ]  # fmt: skip
 
@@ -93,6 +93,8 @@ def test_a_refusal_is_one_sentence_and_code_1(
     assert capsys.readouterr().err.startswith("error: recipe.objective.units is 1")
     assert main([*arguments, "--encoder", str(tmp_path / "nowhere"), *out]) == 1
     assert "nowhere" in capsys.readouterr().err
+    assert main([*arguments, "--processes", "0", *out]) == 1
+    assert "processes is 0" in capsys.readouterr().err
 
 
 def test_a_corpus_without_a_train_split_is_refused_unless_all_of_it_may_be_heard(

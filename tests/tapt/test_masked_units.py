@@ -10,6 +10,7 @@ from tapt.masked_units import UnitHead
 from tapt.outcome import Outcome
 from tapt.recipe import Everything, LastBlocks, MaskedUnits, Scope, TaptRecipe, TaptRecipeError
 from tapt.run_state import RunState, start_run
+from tapt.share import Share
 from tapt.student import TaptStudentError
 from tapt.units import TaptUnitsError
 
@@ -25,7 +26,7 @@ def prepared(
 
 def loss_of(run: RunState, positions: tuple[int, ...], seed: int = 1) -> Outcome:
     run.student.encoder.eval()
-    return run.objective.loss(run.student, positions, np.random.default_rng(seed), 1)
+    return run.objective.loss(run.student, Share.of(positions, seed, 1), 1)
 
 
 def test_the_logits_are_cosines_over_the_temperature() -> None:

@@ -1,9 +1,10 @@
 """The quantiser, against that of `transformers`."""
 
+import numpy as np
 import pytest
 import torch
 
-from tapt.quantiser import GumbelQuantiser
+from tapt.quantiser import GumbelQuantiser, gumbel_noise
 
 
 @pytest.fixture
@@ -20,6 +21,11 @@ def pair():
     return ours, theirs
 
 
+def their_noise(frames: int) -> torch.Tensor:
+    """What `gumbel_softmax` draws next from torch's global generator."""
+    return -torch.empty(frames, 2, 6).exponential_().log()
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_it_chooses_as_the_one_of_transformers(pair, training: bool) -> None:
     ours, theirs = (one.train(training) for one in pair)
@@ -27,7 +33,7 @@ def test_it_chooses_as_the_one_of_transformers(pair, training: bool) -> None:
     torch.manual_seed(3)
     vectors, perplexity = theirs(frames, torch.ones(1, 40, dtype=torch.bool))
     torch.manual_seed(3)
-    found = ours(frames[0], 0.7)
+    found = ours(frames[0], 0.7, their_noise(40) if training else None)
     assert torch.allclose(found.vectors, vectors[0], atol=1e-6)
     if training:  # in evaluation theirs is the perplexity of the hard choices
         assert found.perplexity.item() == pytest.approx(perplexity.item(), rel=1e-5)
@@ -40,7 +46,7 @@ def test_the_gradient_goes_straight_through_as_theirs(pair) -> None:
     torch.manual_seed(3)
     (theirs(frames)[0][0] * weight).sum().backward()
     torch.manual_seed(3)
-    (ours(frames[0], 0.7).vectors * weight).sum().backward()
+    (ours(frames[0], 0.7, their_noise(40)).vectors * weight).sum().backward()
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert one.grad is not None
         assert torch.allclose(one.grad, other.grad, atol=1e-5)
@@ -48,13 +54,20 @@ def test_the_gradient_goes_straight_through_as_theirs(pair) -> None:
 
 def test_a_code_says_which_entry_of_each_group_a_vector_is(pair) -> None:
     ours, _ = pair
-    found = ours.train()(torch.randn(30, 12), 2.0)
+    found = ours(torch.randn(30, 12), 2.0, their_noise(30))
     entries = ours.codevectors.view(2, 6, 4)
     literal = torch.stack([torch.cat([entries[g, code] for g, code in enumerate(row)]) for row in found.codes])
     assert torch.allclose(found.vectors, literal, atol=1e-6)
 
 
+def test_noise_is_standard_gumbel() -> None:
+    noise = gumbel_noise(500, 2, 40, np.random.default_rng(0))
+    assert noise.shape == (500, 2, 40)
+    assert noise.mean().item() == pytest.approx(0.5772, abs=0.02)
+    assert noise.var().item() == pytest.approx(torch.pi**2 / 6, rel=0.03)
+
+
 def test_the_perplexity_is_the_number_of_entries_when_all_are_as_likely(pair) -> None:
     ours, _ = pair
     torch.nn.init.zeros_(ours.weight_proj.weight)
-    assert ours(torch.randn(30, 12), 1.0).perplexity.item() == pytest.approx(12.0)
+    assert ours(torch.randn(30, 12), 1.0, None).perplexity.item() == pytest.approx(12.0)

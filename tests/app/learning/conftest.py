@@ -20,6 +20,7 @@ from app.clips.service import Particulars, add_clip
 from app.db import Database, utcnow
 from app.jobs import queue
 from app.jobs.child import run_job
+from app.migrating import upgrade
 from app.models import Checkpoint, CurvePoint, Job, Round
 from app.projects.service import create_project
 from app.rounds.service import close_round, open_round
@@ -80,6 +81,14 @@ class Made:
     def job(self, **given: Any) -> Job:
         with self.db.read() as session:
             return session.scalars(select(Job).filter_by(**given).order_by(Job.id.desc()).limit(1)).one()
+
+
+@pytest.fixture(scope="module")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """SQLite alone: these rounds write as those of `test_kinds` and `test_kill_minus_nine`, which run on both."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'afterloop.db'}"
+    upgrade(url)
+    return url
 
 
 @pytest.fixture(scope="module")
