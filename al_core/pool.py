@@ -68,10 +68,11 @@ class PoolView:
             if column is not None and len(column) != n:
                 raise ValueError(f"{name} has {len(column)} rows for a pool of {n}")
 
-    def part(self, positions: Ints, taken: Ints) -> "PoolView":
+    def part(self, positions: Ints | slice, taken: Ints) -> "PoolView":
         """The pool of these positions alone; the clips at `taken` count as labelled by what is predicted of them.
 
-        A wrapper asks its inner strategy again with what it has already: those clips are covered ground.
+        A wrapper asks its inner strategy again with what it has already: those clips are covered ground. A slice copies
+        no row of the pool.
         """
         kept: dict[str, Any] = {
             name: None if (rows := getattr(self, name)) is None else rows[positions] for name in _PER_CLIP

@@ -1,10 +1,16 @@
-"""How fast is a batch chosen, and in how much memory, beside modAL and scikit-activeml on the same array?
+"""How fast is a batch chosen, and in how much memory, beside modAL, scikit-activeml and small-text on the same array?
 
 Made-up embeddings of real shapes: 768 wide, 1,000 clusters in 48 dimensions and a little noise in all 768, which is
 harder for the lazy searches than 768 independent dimensions.
 
 - core-set and BADGE: 200 of 100,000 × 768 float32. The yardstick is reading that array 200 times, the least a running
-  minimum costs; and scikit-activeml on the same array, or where it would hold the gradients on a part of it.
+  minimum costs; and scikit-activeml on the same array, or where it would hold the gradients on a part of it; and
+  small-text on both, which compares every clip with every chosen one again for each pick, so it is stopped after two
+  minutes, and the ratio then is the least it can be where nothing else runs. Its BADGE leaves the guess out of the
+  gradient (the factor is −p), which costs the same and chooses differently. Its lightweight core-set is a draw by
+  distance to the mean and has no counterpart here.
+- core-set in five shards, with one candidate a pick and with twenty, against the same search over all clips: seconds,
+  and the covering radius, whose ratio says how much coverage is given up.
 - ranked batch: 200 of 10,000 with 1,000 labelled. The yardstick is modAL, and the picks must be modAL's.
 - 500 of 1,000,000 × 768 float16, memory-mapped, each strategy in a process of its own: seconds, and the largest
   resident memory, mapped pages and libraries included; and the same at a tenth, because cost must not outgrow the pool.
@@ -14,6 +20,7 @@ harder for the lazy searches than 768 independent dimensions.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,13 +37,16 @@ from numpy.random import default_rng
 
 from al_core.loop import pool_view
 from al_core.pool import PoolView
+from al_core.strategies.coverage_radius import coverage_radius
 from al_core.strategies.query import query
-from al_core.strategies.specs import Badge, CoreSet, RankedBatch, parse_strategy
+from al_core.strategies.specs import Badge, CoreSet, RankedBatch, Sharded, parse_strategy
 
 WIDTH, LATENT, CLUSTERS, CLASSES = 768, 48, 1000, 8
 AT_SCALE = ("margin", "core_set", "badge", "typiclust", "coverage_then_margin")
 MOST_S, MOST_GB = 180.0, 4.0
-GRADIENTS_OF = 5000  # clips whose gradients scikit-activeml's BADGE materialises, 0.25 GB
+GRADIENTS_OF = 5000  # clips whose gradients scikit-activeml's and small-text's BADGE materialise, 0.25 GB
+SHARDS = 5
+PATIENCE_S = 120.0  # with small-text, a call
 
 
 def main() -> None:
@@ -75,7 +85,54 @@ def searches(n: int, picks: int) -> list[Row]:
     ours = timed(lambda: query(Badge(), part, picks, default_rng(0)))
     theirs = timed(lambda: their_badge(part, picks))
     told = f"BADGE, {picks} of {len(part):,} × {WIDTH}, against scikit-activeml"
-    return [*rows, Row(told, ours, "s", theirs, less_is_better=True)]
+    rows.append(Row(told, ours, "s", theirs, less_is_better=True))
+    return [*rows, *beside_small_text(pool, part, picks, rows[0].value, ours), *in_shards(pool, picks, rows[0].value)]
+
+
+def beside_small_text(pool: PoolView, part: PoolView, picks: int, core_set_s: float, badge_s: float) -> list[Row]:
+    """Core-set on the whole array, ours in `core_set_s`, and on a part; BADGE on the part, ours in `badge_s`."""
+    rows = [small_text_row("core-set", pool, picks, core_set_s, lambda: small_text_core_set(pool, picks))]
+    if len(part) < len(pool):
+        part_s = timed(lambda: query(CoreSet(), part, picks, default_rng(0)))
+        rows.append(small_text_row("core-set", part, picks, part_s, lambda: small_text_core_set(part, picks)))
+    return [*rows, small_text_row("BADGE", part, picks, badge_s, lambda: small_text_badge(part, picks))]
+
+
+def small_text_row(name: str, pool: PoolView, picks: int, ours: float, act: Callable[[], Any]) -> Row:
+    """Ours against theirs, or against the patience with them."""
+    theirs = timed_at_most(PATIENCE_S, act)
+    stopped = "" if theirs is not None else f", stopped after {PATIENCE_S:.0f} s"
+    case = f"{name}, {picks} of {len(pool):,} × {WIDTH}, against small-text{stopped}"
+    return Row(case, ours, "s", PATIENCE_S if theirs is None else theirs, less_is_better=True)
+
+
+def small_text_core_set(pool: PoolView, picks: int) -> Any:
+    from small_text.query_strategies import greedy_coreset
+
+    first = query(CoreSet(), pool, 1, default_rng(0)).positions  # theirs needs a labelled clip
+    return greedy_coreset(pool.embeddings, np.arange(len(pool)), first, picks - 1, distance_metric="euclidean")
+
+
+def small_text_badge(pool: PoolView, picks: int) -> Any:
+    from small_text.integrations.pytorch.query_strategies import BADGE
+
+    own = np.arange(len(pool))
+    return BADGE(CLASSES).sample(None, None, own, own[:0], own[:0], picks, pool.embeddings, pool.probabilities)
+
+
+def in_shards(pool: PoolView, picks: int, whole_s: float) -> list[Row]:
+    """Core-set in shards against core-set, which took `whole_s`."""
+    whole = coverage_radius(pool, query(CoreSet(), pool, picks, default_rng(0)).positions)
+    rows = []
+    for per_pick in (1, 20):
+        strategy = Sharded(CoreSet(), shard_rows=-(-len(pool) // SHARDS), candidates_per_pick=per_pick)
+        began = time.perf_counter()
+        chosen = query(strategy, pool, picks, default_rng(0)).positions
+        seconds = time.perf_counter() - began
+        case = f"core-set in {SHARDS} shards, {per_pick} a pick, {picks} of {len(pool):,} × {WIDTH}, against in one"
+        rows.append(Row(case, seconds, "s", whole_s, less_is_better=True))
+        rows.append(Row(f"{case}: radius", coverage_radius(pool, chosen), "", whole, less_is_better=True))
+    return rows
 
 
 def their_core_set(pool: PoolView, picks: int) -> Any:
@@ -219,6 +276,23 @@ def timed(act: Callable[[], Any]) -> float:
     began = time.perf_counter()
     act()
     return time.perf_counter() - began
+
+
+def timed_at_most(limit_s: float, act: Callable[[], Any]) -> float | None:
+    """Seconds it took, or None where it was stopped: between two calls into numpy, so a little after the limit."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        return timed(act)
+    except TimeoutError:
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 if __name__ == "__main__":

@@ -119,8 +119,7 @@ def _penultimate(classifier: Classifier, clips: Sequence[Clip]) -> Penultimate:
 def _of_probe(classifier: ProbeClassifier, clips: Sequence[Clip]) -> Penultimate:
     """Standardised embeddings, as both regressions read them."""
     X = embeddings(classifier.recipe, classifier.encoder, classifier.store, clips)  # (n, d)
-    if classifier.normaliser is not None:
-        X = classifier.normaliser.transform(X, [clip.speaker for clip in clips])
+    X = classifier.normaliser.transform(X, clips)
     fitted = classifier.logistic if classifier.logistic is not None else classifier.ridge
     assert fitted is not None, "a scheme has classes or dimensions"
     return Penultimate(

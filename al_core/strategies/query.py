@@ -34,6 +34,7 @@ from al_core.strategies import (
     random,
     random_share,
     ranked_batch,
+    sharded,
     typiclust,
 )
 from al_core.strategies.specs import (
@@ -63,6 +64,7 @@ from al_core.strategies.specs import (
     Random,
     RandomShare,
     RankedBatch,
+    Sharded,
     Strategy,
     StrategyError,
     TypiClust,
@@ -143,5 +145,7 @@ def query(strategy: Strategy, pool: PoolView, n: int, rng: Generator) -> Selecti
             return explored.select(pool, n, rng, partial(query, inner), share)
         case RandomShare(inner=inner, share=share):
             return random_share.select(pool, n, rng, partial(query, inner), share)
+        case Sharded(inner=inner, shard_rows=shard_rows, candidates_per_pick=per_pick):
+            return sharded.select(pool, n, rng, partial(query, inner), shard_rows, per_pick)
         case _:
             assert_never(strategy)

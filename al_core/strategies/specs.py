@@ -55,6 +55,7 @@ __all__ = [
     "Random",
     "RandomShare",
     "RankedBatch",
+    "Sharded",
     "Strategy",
     "StrategyError",
     "TypiClust",
@@ -181,7 +182,24 @@ class RandomShare(_Around):
         _check_share(self.share)
 
 
-Wrapper = Constrained | DurationQuotas | CostAware | Explored | RandomShare
+@dataclass(frozen=True, slots=True)
+class Sharded(_Around):
+    """For pools above `shard_rows` clips: each shard hands up candidates, and the batch is chosen among these.
+
+    `candidates_per_pick` is how many of each shard stand behind each pick. A smaller pool is the inner strategy's own.
+    """
+
+    inner: "Strategy"
+    kind: Literal["sharded"] = "sharded"
+    shard_rows: int = 1_000_000
+    candidates_per_pick: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.shard_rows >= 1, "shard_rows", self.shard_rows, "at least 1")
+        require(self.candidates_per_pick >= 1, "candidates_per_pick", self.candidates_per_pick, "at least 1")
+
+
+Wrapper = Constrained | DurationQuotas | CostAware | Explored | RandomShare | Sharded
 Strategy = (
     Random
     | Entropy
@@ -210,6 +228,7 @@ Strategy = (
     | CostAware
     | Explored
     | RandomShare
+    | Sharded
 )
 
 _BY_NAME: dict[str, Callable[[], Strategy]] = {

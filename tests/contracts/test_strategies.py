@@ -33,6 +33,7 @@ from al_core.strategies.specs import (
     ProbCover,
     Random,
     RandomShare,
+    Sharded,
     Strategy,
     StrategyError,
     TypiClust,
@@ -55,6 +56,9 @@ STRATEGIES = [
     CostAware(TypiClust()),
     Explored(Margin()),
     RandomShare(Explored(CostAware(Constrained(parse_strategy("k_means")))), share=0.3),
+    Sharded(Margin(), shard_rows=20, candidates_per_pick=1),
+    Sharded(CoreSet(), shard_rows=100, candidates_per_pick=2),
+    Constrained(Sharded(parse_strategy("badge"), shard_rows=90, candidates_per_pick=1), per_speaker=400),
 ]
 READS_NO_EMBEDDING = Entropy | LeastConfidence | Margin | Bald | BatchBald | PowerBald | Alps | Ctial
 READS_NO_EMBEDDING |= DropoutVariance | GreedyY

@@ -8,6 +8,7 @@ from numpy.random import Generator, default_rng
 from skactiveml.pool import uncertainty_scores
 from skactiveml.pool._core_set import k_greedy_center
 from sklearn.cluster import KMeans
+from small_text.query_strategies import greedy_coreset
 
 from al_core.pool import PoolView
 from al_core.strategies.query import query
@@ -139,6 +140,15 @@ def test_core_set_agrees_with_scikit_activeml() -> None:
     together = np.concatenate([pool.embeddings, pool.labelled_embeddings])
     y = np.concatenate([np.full(len(pool), np.nan), pool.labelled_classes])
     theirs, _ = k_greedy_center(together, y, batch_size=40, random_state=0)
+    np.testing.assert_array_equal(query(CoreSet(), pool, 40, default_rng(0)).positions, theirs)
+
+
+@SEEDS
+def test_core_set_agrees_with_small_text(seed: int) -> None:
+    pool = a_pool(seed)
+    together = np.concatenate([pool.embeddings, pool.labelled_embeddings])
+    own, known = np.split(np.arange(len(together)), [len(pool)])
+    theirs = greedy_coreset(together, own, known, 40, distance_metric="euclidean")
     np.testing.assert_array_equal(query(CoreSet(), pool, 40, default_rng(0)).positions, theirs)
 
 

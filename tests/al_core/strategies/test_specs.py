@@ -18,6 +18,7 @@ from al_core.strategies.specs import (
     ProbCover,
     Random,
     RandomShare,
+    Sharded,
     StrategyError,
     TypiClust,
     as_begun,
@@ -70,6 +71,10 @@ def test_wrappers_that_mean_nothing_are_refused_by_name() -> None:
         CostAware(Margin(), overhead_s=-1)
     with pytest.raises(StrategyError, match=r"share is 1\.5"):
         RandomShare(Margin(), share=1.5)
+    with pytest.raises(StrategyError, match="shard_rows is 0: it must be at least 1"):
+        Sharded(Margin(), shard_rows=0)
+    with pytest.raises(StrategyError, match="candidates_per_pick is 0"):
+        Sharded(Margin(), candidates_per_pick=0)
 
 
 def test_a_wrapper_needs_what_is_inside_it_and_begins_around_chance() -> None:
