@@ -10,8 +10,9 @@ from numpy.random import Generator
 from al_core.corpora.corpus import ClipError, Corpus, CorpusClip, CorpusError
 from al_core.corpora.opened import open_clips
 from al_core.features.clip import Clip
+from al_core.leaks import ClipGroups, Part, check_leaks, linked, recording_of
 from al_core.scheme import Scheme
-from al_core.splits import Split, check_disjoint, hold_out_speakers
+from al_core.splits import Split, hold_out_speakers
 from al_core.targets import Floats, LabelledClips, one_hot
 
 
@@ -21,11 +22,11 @@ class LabelledCorpus:
 
     Attributes:
         labels: class names; None where only dimensions are known.
-        groups: what no two parts of a fold may share: the session where the corpus names one (its speakers talk to
-            each other), else the speaker.
+        groups: what no two parts of a fold may share: all clips that speakers, sessions and recordings tie together.
         refused: one sentence for everything that was left out.
         dimensions: (n, m) float32 on the scheme's own scales, NaN where unknown; None for a scheme without dimensions.
         texts: the words of each clip, or a code for them; empty where nobody read them.
+        sessions: as the corpus names them; empty where nobody read them.
     """
 
     name: str
@@ -37,6 +38,13 @@ class LabelledCorpus:
     refused: tuple[str, ...]
     dimensions: Floats | None = None
     texts: tuple[str | None, ...] = ()
+    sessions: tuple[str | None, ...] = ()
+
+    def part(self, positions: Sequence[int]) -> list[ClipGroups]:
+        """These clips by the groups they belong to, as leaks are looked for."""
+        unknown = (None,) * len(self.clips)
+        sessions, texts = self.sessions or unknown, self.texts or unknown
+        return [_groups_of(self.clips[i], sessions[i], texts[i]) for i in positions]
 
     def labelled(self, positions: Sequence[int]) -> LabelledClips:
         """These clips with what is known of them."""
@@ -89,12 +97,17 @@ def load_labelled(corpus: Corpus, max_s: float = 30.0, scheme: Scheme | None = N
         scheme=scheme,
         clips=tuple(clip for clip, _ in opened.clips),
         labels=tuple(row.label if row.label in scheme.classes else None for row in kept),
-        groups=tuple(row.session or row.speaker for row in kept),
+        groups=tuple(linked([_groups_of(clip, row.session, row.text) for clip, row in opened.clips])),
         splits=tuple(row.split for row in kept),
         refused=(*refused, *opened.refused),
         dimensions=np.stack([_values(row, scheme) for row in kept]) if scheme.dimensions else None,
         texts=tuple(row.text for row in kept),
+        sessions=tuple(row.session for row in kept),
     )
+
+
+def _groups_of(clip: Clip, session: str | None, text: str | None) -> ClipGroups:
+    return ClipGroups(clip.key, clip.speaker, session, recording_of(clip.key), text)
 
 
 def _is_labelled(row: CorpusClip, scheme: Scheme | None) -> bool:
@@ -124,17 +137,22 @@ def _values(row: CorpusClip, scheme: Scheme) -> Floats:
 
 def random_fold(corpus: LabelledCorpus, n_test: int, n_dev: int, rng: Generator) -> Fold:
     """`n_test` random test speakers and `n_dev` dev speakers; every class in each of the parts asked for."""
-    return _fold(hold_out_speakers(corpus.groups, corpus.labels, n_test, rng, n_dev=n_dev))
+    return _fold(corpus, hold_out_speakers(corpus.groups, corpus.labels, n_test, rng, n_dev=n_dev))
 
 
-def manifest_fold(corpus: LabelledCorpus, test: Literal["dev", "test"] = "test") -> Fold:
+def manifest_fold(corpus: LabelledCorpus, test: Literal["dev", "test"] = "test", scripts: bool = False) -> Fold:
     """The corpus's own splits: the pool is its train split and the clips without one.
 
     Tested on dev, the corpus's test clips are not touched and nothing is left to stop training early with.
 
+    Args:
+        corpus: with splits.
+        test: the split to test on.
+        scripts: whether a sentence, too, may be in one split only.
+
     Raises:
         CorpusError: the split is empty, or does not hold every class.
-        LeakError: a speaker or session stands in two splits; the clips are named.
+        LeakError: a speaker, session or recording stands in two splits; the clips are named.
     """
     if test not in corpus.splits:
         raise CorpusError(f"{corpus.name} has no {test!r} split: name another, or ask for random test speakers")
@@ -146,8 +164,7 @@ def manifest_fold(corpus: LabelledCorpus, test: Literal["dev", "test"] = "test")
         test: "test",
     }
     chosen = [parts[split] for split in corpus.splits]
-    check_disjoint(corpus.groups, chosen, [clip.key for clip in corpus.clips])
-    fold = _fold(chosen)
+    fold = _fold(corpus, chosen, scripts)
     held = {corpus.labels[i] for i in fold.test}
     missing = sorted({label for label in corpus.labels if label is not None} - held)
     if missing:
@@ -155,7 +172,13 @@ def manifest_fold(corpus: LabelledCorpus, test: Literal["dev", "test"] = "test")
     return fold
 
 
-def _fold(splits: Sequence[Split | None]) -> Fold:
+def _fold(corpus: LabelledCorpus, splits: Sequence[Split | None], scripts: bool = False) -> Fold:
     at = np.array(splits, dtype=object)
     pool, dev, test = (tuple(np.flatnonzero(at == part).tolist()) for part in ("train", "dev", "test"))
+    parts: dict[Part, list[ClipGroups]] = {
+        "train": corpus.part(pool),
+        "dev": corpus.part(dev),
+        "test": corpus.part(test),
+    }
+    check_leaks(parts, scripts)
     return Fold(pool, dev, test)

@@ -14,15 +14,15 @@ from al_core.encoders import SpeechEncoder
 from al_core.evaluate import Evaluation, Truth, evaluate
 from al_core.features import Clip, FeatureStore, embed
 from al_core.folds import Fold, LabelledCorpus
-from al_core.normalise import SpeakerNormaliser
+from al_core.metrics import uar
 from al_core.peft.methods import FineTuned
-from al_core.peft.probe import embeddings, feature_spec
+from al_core.peft.probe import embeddings, feature_spec, normalised
 from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.strategies.passes import heard
 from al_core.strategies.specs import Strategy, name_of
 from al_core.targets import Floats, LabelledClips, TargetError, check_dimensions, to_unit
-from al_core.train import fine_tune
+from al_core.train import StepReport, fine_tune
 
 Adapt = Callable[[SpeechEncoder, Sequence[Clip], Sequence[Clip], int], tuple[SpeechEncoder, float]]
 
@@ -34,6 +34,8 @@ class Point:
     Attributes:
         uar, wa, macro_f1: on the test clips; None for a scheme without classes.
         ccc: by dimension; empty for a scheme without dimensions.
+        uar_with, uar_without: with the recipe's finish and without; `uar` is that of the one kept without looking at
+            the test clips. None without a finish, and where there was nothing to compare.
     """
 
     strategy: str
@@ -49,6 +51,8 @@ class Point:
     seconds_select: float
     seconds_train: float
     seconds_tapt: float
+    uar_with: float | None = None
+    uar_without: float | None = None
 
     @property
     def height(self) -> float:
@@ -124,11 +128,16 @@ class SimulatedRun:
     def full(self) -> tuple[Evaluation, float]:
         """One fine-tuning on every label of the pool, with its seconds: TAPT and embedding are included."""
         everything = np.arange(len(self.pool))
-        classifier, seconds = self._learn(everything)
-        return self._evaluate(classifier, everything), seconds + self.seconds_embed + self.seconds_tapt
+        learnt = self._learn(everything, last=True)
+        seconds = 0.0 if learnt is None else learnt.seconds
+        evaluation = self._evaluate(learnt.classifier if learnt else None, everything)
+        return evaluation, seconds + self.seconds_embed + self.seconds_tapt
 
     def rounds(self, strategy: Strategy) -> Iterator[Point]:
-        """Query, label, fine-tune, evaluate, once a fraction."""
+        """Query, label, fine-tune, evaluate, once a fraction.
+
+        A recipe's finish ends the last round: queries are by classifiers that learnt from labels alone.
+        """
         labelled = np.zeros(0, dtype=np.int64)
         classifier: FineTuned | None = None
         for number, fraction in enumerate(self.fractions):
@@ -136,7 +145,8 @@ class SimulatedRun:
             began = time.perf_counter()
             labelled = np.append(labelled, self._query(strategy, classifier, labelled, n - len(labelled), number))
             seconds_select = time.perf_counter() - began
-            classifier, seconds_train = self._learn(labelled)
+            learnt = self._learn(labelled, last=number + 1 == len(self.fractions))
+            classifier = learnt.classifier if learnt else None
             evaluation = self._evaluate(classifier, labelled)
             figures = evaluation.classes
             yield Point(
@@ -151,9 +161,20 @@ class SimulatedRun:
                 ccc={one.name: one.ccc for one in evaluation.dimensions},
                 seconds_embed=self.seconds_embed if number == 0 else 0.0,
                 seconds_select=seconds_select,
-                seconds_train=seconds_train,
+                seconds_train=0.0 if learnt is None else learnt.seconds,
                 seconds_tapt=self.seconds_tapt if number == 0 else 0.0,
+                **self._compared(learnt),
             )
+
+    def _compared(self, learnt: StepReport | None) -> dict[str, float]:
+        """UAR on the test clips with the recipe's finish and without it; empty where there are not two."""
+        if learnt is None or learnt.finished is None or learnt.finished.with_finish is None:
+            return {}
+        truth = Truth.of(self.test).classes
+        clips, known = self.test.clips, truth >= 0
+        both = {"uar_with": learnt.finished.with_finish, "uar_without": learnt.finished.without}
+        said = {name: classifier.predict(clips).probabilities.argmax(axis=1) for name, classifier in both.items()}
+        return {name: uar(truth[known], classes[known], len(self.scheme)) for name, classes in said.items()}
 
     def _query(
         self, strategy: Strategy, classifier: FineTuned | None, labelled: NDArray[np.int64], n: int, number: int
@@ -187,14 +208,14 @@ class SimulatedRun:
         """(m, k) dimensions of pool clips on the unit scale."""
         return None if self.pool.dimensions is None else to_unit(self.pool.dimensions[positions], self.scheme)
 
-    def _learn(self, positions: NDArray[np.int64]) -> tuple[FineTuned | None, float]:
-        """A classifier fine-tuned on these labels and its seconds; None while nothing can be learned from them."""
+    def _learn(self, positions: NDArray[np.int64], last: bool) -> StepReport | None:
+        """The last report of a fine-tuning on these labels; None while nothing can be learned from them."""
         train = self._labels(positions)
         if not _teaches(train, self.scheme):
-            return None, 0.0
-        *_, last = fine_tune(self.recipe, self.scheme, self.encoder, self.store, train, self.dev, self.pool.clips)
-        assert last.classifier is not None, "the last report of a run carries its classifier"
-        return last.classifier, last.seconds
+            return None
+        recipe = self.recipe if last else replace(self.recipe, finish=None)
+        *_, told = fine_tune(recipe, self.scheme, self.encoder, self.store, train, self.dev, self.pool.clips)
+        return told
 
     def _evaluate(self, classifier: FineTuned | None, labelled: NDArray[np.int64]) -> Evaluation:
         """Figures on the test clips; without a classifier each is given what is known so far."""
@@ -216,12 +237,8 @@ def strategy_name(strategy: Strategy) -> str:
 
 
 def _seen(recipe: Recipe, encoder: SpeechEncoder, store: FeatureStore, clips: Sequence[Clip]) -> Floats:
-    """(n, d) embeddings, speaker-normalised when the recipe says so."""
-    X = embeddings(recipe, encoder, store, clips)
-    if not recipe.normalise_speakers:
-        return X
-    speakers = [clip.speaker for clip in clips]
-    return SpeakerNormaliser.fit(X, speakers).transform(X, speakers)
+    """(n, d) embeddings, normalised as the recipe says."""
+    return normalised(recipe, embeddings(recipe, encoder, store, clips), clips)
 
 
 def _groups(corpus: LabelledCorpus, fold: Fold) -> dict[str, NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""Speaker-disjoint train, dev and test splits, and the check that nothing crosses them."""
+"""Speaker-disjoint train, dev and test splits. Whether given ones are disjoint is for `al_core.leaks` to say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,25 +18,6 @@ _STEPS = 50_000  # choices the exact search may make before it gives up
 
 class SplitError(ValueError):
     """No split keeps its promises; the sentence names what lacks and what to do."""
-
-
-class LeakError(ValueError):
-    """Groups (speakers, sessions, texts) that stand on both sides of a split.
-
-    Attributes:
-        column: what the groups are.
-        groups: the offending groups, in order of appearance.
-        clips: every clip of those groups.
-    """
-
-    def __init__(self, column: str, groups: Sequence[str], clips: Sequence[str]) -> None:
-        self.column = column
-        self.groups = tuple(groups)
-        self.clips = tuple(clips)
-        super().__init__(
-            f"{len(groups)} {column}(s) in more than one split: {_first(groups)}; {len(clips)} clips: {_first(clips)}. "
-            f"Give each {column} one split"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,35 +117,6 @@ def hold_out_speakers(
         more = n_test - len(test)
         fallback = [np.append(test, rest[:more]), np.append(dev, rest[more : more + n_dev - len(dev)])]
     return _named(groups, *fallback)
-
-
-def check_disjoint(
-    groups: Sequence[str | None],
-    splits: Sequence[Split | None],
-    clips: Sequence[str] | None = None,
-    column: str = "speaker",
-) -> None:
-    """Refuse groups with clips in more than one split. Clips without a group or a split are not looked at.
-
-    Args:
-        groups: (n,) the speaker, session or text of each clip.
-        splits: (n,) its split.
-        clips: (n,) how to name it; its position when not given.
-        column: what the groups are, for the sentence.
-
-    Raises:
-        LeakError: it names the groups and their clips.
-    """
-    names = clips if clips is not None else [str(i) for i in range(len(groups))]
-    seen: dict[str, set[Split]] = {}
-    for group, split in zip(groups, splits, strict=True):
-        if group is not None and split is not None:
-            seen.setdefault(group, set()).add(split)
-    leaks = [group for group, found in seen.items() if len(found) > 1]
-    if leaks:
-        leaking = set(leaks)
-        offenders = [name for name, group in zip(names, groups, strict=True) if group in leaking]
-        raise LeakError(column, leaks, offenders)
 
 
 def _group(speakers: Sequence[str | None], labels: Sequence[str | None], unknown: Unknown) -> _Groups:

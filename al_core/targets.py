@@ -26,6 +26,7 @@ class LabelledClips:
         clips: n clips.
         targets: (n, c) float32, rows summing to 1: one-hot for a label, soft where annotators differ. A row of zeros
             is a clip without a class, of which only dimensions are known.
+        weights: (n,) float32 above 0, how much each clip counts for the classes; None where each counts 1.
         dimensions: (n, m) float32 on the scheme's own scales, NaN where unknown; None for a scheme without dimensions.
 
     Raises:
@@ -36,6 +37,7 @@ class LabelledClips:
     clips: tuple[Clip, ...]
     targets: Floats
     dimensions: Floats | None = None
+    weights: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.targets.ndim != 2 or len(self.targets) != len(self.clips):
@@ -44,6 +46,8 @@ class LabelledClips:
             raise TargetError(
                 f"dimensions {self.dimensions.shape} do not fit {len(self.clips)} clips: give one row a clip"
             )
+        if self.weights is not None and self.weights.shape != (len(self.clips),):
+            raise TargetError(f"weights {self.weights.shape} do not fit {len(self.clips)} clips: give one a clip")
         valued: Any = False
         if self.dimensions is not None:
             valued = np.isfinite(self.dimensions).any(axis=1)
@@ -52,6 +56,13 @@ class LabelledClips:
         classless = (sums == 0) & valued
         good = (np.isclose(sums, 1.0, atol=1e-4) | classless) & (self.targets >= 0).all(axis=1)
         self._refuse(~good, "is no distribution: its row must be ≥ 0 and sum to 1")
+        if self.weights is not None:
+            self._refuse(~(np.isfinite(self.weights) & (self.weights > 0)), "has no weight above 0: leave the clip out")
+
+    @property
+    def mass(self) -> Floats:
+        """(n, c) float32 targets times weights, as losses take them: they are linear in the targets."""
+        return self.targets if self.weights is None else self.targets * self.weights[:, None]
 
     def _refuse(self, bad: Any, why: str) -> None:
         if bad.any():

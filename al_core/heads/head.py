@@ -69,7 +69,7 @@ class Head(nn.Module):
         standard = Standard.fit(pooled)
         self.trunk.standardise(standard)
         if self.classes is not None:
-            self.classes.start_from(fit_logistic(pooled, train.targets, START_C, class_weighted, standard))
+            self.classes.start_from(fit_logistic(pooled, train.mass, START_C, class_weighted, standard))
         if self.dimensions is not None and train.dimensions is not None:
             self.dimensions.start_from(fit_ridge(pooled, to_unit(train.dimensions, self.scheme), START_C, standard))
 

@@ -40,7 +40,7 @@ Pool = MaskedMean | MaskedMeanStd | AttentivePooling
 def build_pool(pooling: Pooling, width: int) -> Pool:
     """The pooling of frames `width` wide; its own `width` is that of what it returns."""
     match pooling:
-        case "mean":
+        case "mean" | "active_mean":  # the second is refused with a network: `Recipe`
             return MaskedMean(width)
         case "mean_std":
             return MaskedMeanStd(width)

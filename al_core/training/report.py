@@ -4,6 +4,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 from al_core.peft.methods import FineTuned
+from al_core.semi_supervised.comparison import Comparison
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """Both classifiers of a recipe with a finish.
+
+    Attributes:
+        comparison: which of them is kept, and by how much it is better.
+        without: the classifier that learnt from labels alone.
+        with_finish: the other one; None where there was nothing to believe, or its training diverged.
+    """
+
+    comparison: Comparison
+    without: FineTuned
+    with_finish: FineTuned | None
+
+    @property
+    def other(self) -> FineTuned | None:
+        """The classifier that is not kept, if there are two."""
+        return self.without if self.comparison.kept == "with" else self.with_finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +32,8 @@ class StepReport:
     """Progress of a fine-tuning run.
 
     Attributes:
-        stage: "embed" while features are computed, "train" after an optimiser step, "done" once, last.
+        stage: "embed" while features are computed, "normalise" when it is decided how, "train" after an optimiser step,
+            "done" once, last.
         epoch: from 1; 0 before training. In the last report the epoch whose weights were kept.
         step, steps: done and expected in this stage; early stopping may end before `steps`. In "train" they are
             optimiser steps of the whole run, also where it was resumed.
@@ -22,10 +44,12 @@ class StepReport:
         seconds: since the run began, the time before a resumption included.
         n_trainable: weights that are trained.
         classifier: in the last report only.
-        warning: something that went wrong and does not stop the run, in a sentence; else None.
+        warning: something that went wrong and does not stop the run, or what a finish was worth, in a sentence; else
+            None.
+        finished: in the last report of a recipe with a finish.
     """
 
-    stage: Literal["embed", "train", "done"]
+    stage: Literal["embed", "normalise", "train", "done"]
     epoch: int
     step: int
     steps: int
@@ -36,3 +60,4 @@ class StepReport:
     classifier: FineTuned | None = None
     dev_ccc: float | None = None
     warning: str | None = None
+    finished: Finished | None = None

@@ -47,7 +47,7 @@ class Run:
     def class_weights(self) -> Floats:
         """(c,) float32: inverse class frequency where the recipe asks for it, otherwise 1."""
         if self.recipe.class_weighted:
-            return class_weights(self.train.targets)
+            return class_weights(self.train.mass)
         return np.ones(self.train.targets.shape[1], dtype=np.float32)
 
 
@@ -55,7 +55,8 @@ def by_key(labelled: LabelledClips) -> LabelledClips:
     """The same clips in order of their keys."""
     order = sorted(range(len(labelled)), key=lambda i: labelled.clips[i].key)
     dimensions = None if labelled.dimensions is None else labelled.dimensions[order]
-    return LabelledClips(tuple(labelled.clips[i] for i in order), labelled.targets[order], dimensions)
+    weights = None if labelled.weights is None else labelled.weights[order]
+    return LabelledClips(tuple(labelled.clips[i] for i in order), labelled.targets[order], dimensions, weights)
 
 
 def check(scheme: Scheme, train: LabelledClips, dev: LabelledClips | None) -> None:

@@ -110,4 +110,4 @@ def identify(run: Run) -> dict[str, Any]:
 
 
 def _digest(labelled: LabelledClips) -> str:
-    return labels_digest([clip.key for clip in labelled.clips], labelled.targets, labelled.dimensions)
+    return labels_digest([clip.key for clip in labelled.clips], labelled.mass, labelled.dimensions)

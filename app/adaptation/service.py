@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.adaptation.checks import check_tapt
+from app.clips.leaks import refuse_leaks
 from app.errors import ConflictError, InvalidError
 from app.jobs import queue
 from app.jobs.service import get_job
@@ -28,9 +29,11 @@ def adapt(session: Session, project_id: int, recipe: TaptRecipe, guard: Guard, *
         NotFoundError: there is no such project.
         TaptRefusedError: the recipe does not fit the project's encoder.
         ConflictError: it has no training clip.
+        LeakRefusedError: they share a speaker, session or recording with dev or test.
     """
     project = get_project(session, project_id)
     check_tapt(recipe, project.encoder)
+    refuse_leaks(session, project)
     training = (Clip.project_id == project_id, Clip.split == "train")
     last_clip_id = session.execute(select(func.max(Clip.id)).where(*training)).scalar_one()
     if last_clip_id is None:

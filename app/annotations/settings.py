@@ -35,6 +35,7 @@ _ANNOTATING: JsonDict = {
     "qualification": 0.75,
     "preannotations": False,
     "labels": {"kind": "majority", "dispute_below": 0.0},
+    "disjoint_scripts": False,
     "examples": {"anger": [17, 42]},
 }
 
@@ -106,6 +107,11 @@ class Annotating(BaseModel):
     labels: LabelPolicy = Field(
         default=Majority(),
         description="How answers become labels: majority, dawid_skene or mace, by name or with `kind`.",
+    )
+    disjoint_scripts: bool = Field(
+        default=False,
+        description="Whether a sentence (`text`) may stand in one split only: a round is refused where it does not. "
+        "Leave it off for acted corpora, whose speakers all say the same sentences.",
     )
     examples: dict[str, list[int]] = Field(
         default={}, max_length=1000, description="Clips to listen to before annotating: class → clip ids."

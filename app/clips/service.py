@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,8 +19,16 @@ class ClipConflictError(ConflictError):
     """The project has this clip with other particulars, or another clip under this name."""
 
 
-class SpeakerSplitError(ConflictError):
-    """The speaker's other clips are in another split: results would be inflated."""
+class GroupSplitError(ConflictError):
+    """Other clips of its speaker, session or recording are in another split: results would be inflated.
+
+    Attributes:
+        kind: speaker, session or recording.
+    """
+
+    def __init__(self, detail: str, kind: str, **extra: Any) -> None:
+        super().__init__(detail, **extra)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,7 @@ def add_clip(
 
     Raises:
         ClipConflictError: it does not agree (`differs` says where), or another clip has its external id.
-        SpeakerSplitError: the speaker has clips in another split.
+        GroupSplitError: its speaker, session or recording has clips in another split.
     """
     clip = find_clip(session, project_id, checked.sha256, checked.start_s, checked.end_s)
     if clip is not None:
@@ -92,7 +100,7 @@ def add_clip(
         return clip, False
     _refuse_taken_name(session, project_id, said)
     split = said.split or default_split
-    _refuse_leak(session, project_id, said.speaker, split)
+    _refuse_leak(session, project_id, checked.sha256, said, split)
     _add_asset(session, checked, now)
     clip = Clip(
         project_id=project_id,
@@ -185,16 +193,24 @@ def _refuse_taken_name(session: Session, project_id: int, said: Particulars) -> 
         )
 
 
-def _refuse_leak(session: Session, project_id: int, speaker: str | None, split: str) -> None:
-    if speaker is None:
+def _refuse_leak(session: Session, project_id: int, sha256: str, said: Particulars, split: str) -> None:
+    groups = {
+        "speaker": (Clip.speaker, said.speaker),
+        "session": (Clip.session, said.session),
+        "recording": (Clip.asset_sha256, sha256),
+    }
+    known = {kind: column == value for kind, (column, value) in groups.items() if value is not None}
+    wanted = select(Clip.split, *known.values()).where(Clip.project_id == project_id, Clip.split != split)
+    found = session.execute(wanted.where(or_(*known.values())).limit(1)).first()
+    if found is None:
         return
-    elsewhere = select(Clip.split).where(Clip.project_id == project_id, Clip.speaker == speaker, Clip.split != split)
-    other = session.scalar(elsewhere.limit(1))
-    if other is not None:
-        raise SpeakerSplitError(
-            f"speaker {speaker!r} is in the {other} split and cannot be in {split} too: send split={other}",
-            differs={"split": {"have": other, "given": split}},
-        )
+    other, *matches = found
+    kind = next(kind for kind, matching in zip(known, matches, strict=True) if matching)
+    raise GroupSplitError(
+        f"{kind} {groups[kind][1]!r} is in the {other} split and cannot be in {split} too: send split={other}",
+        kind,
+        differs={"split": {"have": other, "given": split}},
+    )
 
 
 def _add_asset(session: Session, checked: CheckedAudio, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from al_core.corpora.corpus import ClipError, CorpusClip
+from al_core.leaks import ClipGroups, linked
 from al_core.scheme import Scheme
 from al_core.splits import SplitError, speaker_disjoint
 from app.clips.form import unstorable
@@ -130,15 +131,15 @@ def _values(clip: CorpusClip, scheme: Scheme) -> dict[str, float] | None:
 def _homes(
     clips: Sequence[CorpusClip], scheme: Scheme, labels: Labels, known: Mapping[str, str], seed: int
 ) -> dict[str, str]:
-    """Speaker → split."""
+    """Speaker → split; speakers who share a session or a recording share their split."""
     spoken = [clip for clip in clips if clip.speaker is not None]
     names = [clip.label if scheme.classes else None for clip in spoken]
     unlabelled = all(name is None for name in names) and all(_values(clip, scheme) is None for clip in spoken)
     if labels == "none" or unlabelled or {"dev", "test"} & set(known.values()):
         return dict(known)
-    speakers = [clip.speaker for clip in spoken]
+    groups = [ClipGroups(clip.external_id, clip.speaker, clip.session, str(clip.path)) for clip in spoken]
     try:
-        splits = speaker_disjoint(speakers, names, DEV_SHARE, TEST_SHARE, np.random.default_rng(seed))
+        splits = speaker_disjoint(linked(groups), names, DEV_SHARE, TEST_SHARE, np.random.default_rng(seed))
     except SplitError as error:
         raise CorpusSplitError(f"{error}; name the splits in a `split` column, or import with labels=none") from error
     return {clip.speaker or "": split for clip, split in zip(spoken, splits, strict=True)} | dict(known)

@@ -153,8 +153,8 @@ def _settle(session: Session, project_id: int, one: PlannedClip, what: Found) ->
             return "unchanged", None
         _, is_new = clips.add_clip(session, project_id, what, one.said, utcnow(), one.default_split)
         return "created" if is_new else "unchanged", None
-    except clips.SpeakerSplitError as error:
-        return "refused", Remark(one.clip.external_id, "speaker_in_two_splits", error.detail)
+    except clips.GroupSplitError as error:
+        return "refused", Remark(one.clip.external_id, f"{error.kind}_in_two_splits", error.detail)
     except clips.ClipConflictError as error:
         differs = error.extra["differs"]
         if differs.keys() != {"external_id"}:

@@ -12,17 +12,20 @@ from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.targets import LabelledClips, labels_digest
 from al_core.train import DivergedError, StepReport, fine_tune
+from app.clips.leaks import refuse_leaks
 from app.db import utcnow
 from app.jobs import queue
 from app.jobs.context import JobContext
+from app.jobs.finishing import keep_other
 from app.jobs.labelled import labelled_clips, why_untrainable
 from app.jobs.runs import drop_run, resuming, run_folder, sweep_runs
 from app.labels import service as labels
 from app.labels.deciding import decisions
-from app.models import Arm, Checkpoint, Round, RoundState
+from app.models import Arm, Checkpoint, Project, Round, RoundState
 from app.projects.stages import first_stage
 from app.rounds.moves import move
 from app.specs import as_json, read_recipe, read_scheme
+from tapt.heard import read_heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def run(context: JobContext) -> None:
         else:
             left_out.append(why)
     sentence = "; ".join(left_out) or None
-    warnings = [f"{c.arm} arm: {warning}" for c in trained for warning in c.report["warnings"]]
+    warnings = [*turn.warnings, *(f"{c.arm} arm: {warning}" for c in trained for warning in c.report["warnings"])]
     result = {"labels": {c.arm: c.report["n_labels"] for c in trained}, "left_out": sentence}
     with context.conclude(result) as session:
         session.add_all(trained)
@@ -83,6 +86,7 @@ def _prepare(context: JobContext) -> Run:
     turn, scheme = context.round(), read_scheme(context.project().scheme)
     clips, encoder, recipe = context.clips(), context.encoder(), read_recipe(turn.recipe)
     with context.db.read() as session:
+        refuse_leaks(session, session.get_one(Project, turn.project_id), _heard(encoder))
         dev = labels.references(session, turn.project_id, "dev", scheme)
         if recipe.start is not None:
             folder = context.settings.data / first_stage(session, recipe.start).folder
@@ -98,6 +102,11 @@ def _prepare(context: JobContext) -> Run:
     )
 
 
+def _heard(encoder: SpeechEncoder) -> frozenset[str]:
+    """Keys of the clips the encoder was adapted to; none of an encoder that TAPT never saw."""
+    return read_heard(Path(encoder.source)) or frozenset()
+
+
 def _train(
     context: JobContext, shared: Run, arm: Arm, own: list[labels.Label], estimate_digest: str | None
 ) -> Checkpoint:
@@ -108,6 +117,7 @@ def _train(
     digest = labels_digest([clip.key for clip in train.clips], train.targets, train.dimensions)
     folder = f"checkpoints/round-{shared.turn.id}-{arm}-{context.claim.job_id}-{context.claim.fence}"
     save_checkpoint(context.settings.data / folder, trained.classifier, digest)
+    compared = keep_other(context.settings.data, folder, last.finished, digest)
     return Checkpoint(
         project_id=shared.turn.project_id,
         round_id=shared.turn.id,
@@ -129,7 +139,8 @@ def _train(
             "seconds": round(last.seconds, 3),
             "scheme": as_json(shared.scheme),
             "warnings": list(trained.warnings),
-        },
+        }
+        | compared,
         created_at=utcnow(),
     )
 

@@ -10,8 +10,8 @@ from numpy.random import default_rng
 
 from al_core.corpora.corpus import Corpus, CorpusClip, CorpusError
 from al_core.folds import LabelledCorpus, load_labelled, manifest_fold, random_fold
+from al_core.leaks import LeakError
 from al_core.scheme import Dimension, Scheme
-from al_core.splits import LeakError
 
 LABELS = ("anger", "neutral", "sadness")
 

@@ -47,6 +47,7 @@ KEYS = {"corpus", "encoder", "scheme", "dimensions", "full", "points", "aulc", "
 POINT_KEYS = {
     *("strategy", "seed", "round", "n_labels", "fraction", "uar", "wa", "macro_f1", "ccc"),
     *("seconds_embed", "seconds_select", "seconds_train", "seconds_tapt"),
+    *("uar_with", "uar_without"),
 }
 
 

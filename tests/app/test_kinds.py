@@ -150,6 +150,12 @@ def test_two_rounds_make_a_curve_of_two_independent_arms(database: Database, pro
     assert all(0 <= point.uar <= 1 and point.seconds["train"] > 0 for point in points)
     first, _, second, _ = digests
     assert len(first) == 64 and first != second, "the estimate of a round is kept with its checkpoints"
+    heard = [report.get("stop_set") for report in reports]
+    assert (heard[1], heard[3]) == (None, None), "advice on stopping reads the strategy's arm alone"
+    assert (heard[0]["n"], heard[0]["n_compared"], heard[0]["kappa"]) == (8, 0, None)
+    assert (heard[2]["n"], heard[2]["n_compared"]) == (8, 8) and -1 <= heard[2]["kappa"] <= 1
+    assert 0 < heard[0]["entropy"] <= 1 and 0.5 <= heard[0]["confidence"] <= 1
+    assert heard[2]["entropy"] is None, "every clip of the pool is picked by now"
 
 
 def test_no_dev_or_test_audio_shapes_a_checkpoint(

@@ -8,11 +8,11 @@ import torch
 from al_core.features import FeatureStore
 from al_core.peft import methods
 from al_core.peft.specs import LastK
+from al_core.processes.ranks import Alone
 from al_core.recipe import Recipe
 from al_core.training import gradients as gradients_
 from al_core.training.descent import Descent
 from al_core.training.gradients import Gradients
-from al_core.training.ranks import Alone
 from al_core.training.run import Run
 from al_core.training.weights import snapshot
 

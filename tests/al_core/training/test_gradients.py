@@ -7,9 +7,9 @@ import torch
 from al_core.features import FeatureStore
 from al_core.peft import methods
 from al_core.peft.specs import LastK
+from al_core.processes.ranks import Alone
 from al_core.recipe import Augment, Recipe
 from al_core.training.gradients import Gradients, StepOrder
-from al_core.training.ranks import Alone
 from al_core.training.run import Run
 
 HALVES = [[0, 3, 4], [1, 2, 5], [6]]

@@ -1,0 +1,1 @@
+"""Semi-supervised finish: the last fine-tuning also learns from the unlabelled rest of the pool."""
