@@ -29,7 +29,7 @@ from al_core.peft.older import head_of_today
 from al_core.peft.probe import ProbeClassifier
 from al_core.peft.specs import Probe
 from al_core.peft.tuned import FirstStage, TunedClassifier
-from al_core.recipe import RecipeError, Start, resolve_layer
+from al_core.recipe import RecipeError, Start, resolve_layers
 
 PROBE = "probe.safetensors"
 SPEAKERS = "speakers.safetensors"  # of format 1; today's probe is one file
@@ -130,7 +130,8 @@ def _write_weights(folder: Path, classifier: FineTuned) -> list[str]:
 
 def _describe(classifier: FineTuned, labels_digest: str, files: dict[str, str]) -> Manifest:
     encoder, recipe = classifier.encoder, classifier.recipe
-    normaliser = classifier.normaliser if isinstance(classifier, ProbeClassifier) else None
+    probe = classifier if isinstance(classifier, ProbeClassifier) else None
+    layers = resolve_layers(recipe, encoder.n_layers)
     return Manifest(
         recipe=recipe,
         scheme=classifier.scheme,
@@ -139,10 +140,11 @@ def _describe(classifier: FineTuned, labels_digest: str, files: dict[str, str]) 
         preprocessing={
             "sample_rate": SAMPLE_RATE,
             "channels": 1,
-            "hidden_state": resolve_layer(recipe.layer, encoder.n_layers),
+            "hidden_state": layers[0] if len(layers) == 1 else "+".join(map(str, layers)),
             "pooling": recipe.pooling,
         },
-        speakers=normaliser.speakers if normaliser else (),
+        speakers=probe.speakers if probe else (),
+        sentences=probe.sentences if probe else (),
         files=files,
         versions={name: version(name) for name in PACKAGES},
     )
@@ -169,7 +171,8 @@ def _read_probe(folder: Path, manifest: Manifest, encoder: SpeechEncoder, store:
     arrays = load_arrays(folder / PROBE)
     if SPEAKERS in manifest.files:
         arrays |= load_arrays(folder / SPEAKERS)
-    return ProbeClassifier.from_arrays(manifest.scheme, manifest.recipe, encoder, store, arrays, manifest.speakers)
+    names = manifest.speakers, manifest.sentences
+    return ProbeClassifier.from_arrays(manifest.scheme, manifest.recipe, encoder, store, arrays, *names)
 
 
 def _read_tuned(folder: Path, manifest: Manifest, encoder: SpeechEncoder, store: FeatureStore) -> TunedClassifier:

@@ -46,6 +46,7 @@ class Manifest:
         labels_digest: of the clips and labels it was trained on, see `al_core.targets.labels_digest`.
         preprocessing: sample rate and channels of the audio, hidden state and pooling the head reads.
         speakers: names whose statistics are stored, in row order; empty without speaker normalisation.
+        sentences: those whose means are stored, in row order; empty without sentence centring.
         files: sha256 of every other file, by path relative to the folder.
         versions: of the packages that wrote it.
     """
@@ -56,6 +57,7 @@ class Manifest:
     labels_digest: str
     preprocessing: Mapping[str, str | int]
     speakers: tuple[str, ...]
+    sentences: tuple[str, ...]
     files: Mapping[str, str]
     versions: Mapping[str, str]
 
@@ -71,6 +73,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         "labels_digest": manifest.labels_digest,
         "preprocessing": dict(manifest.preprocessing),
         "speakers": list(manifest.speakers),
+        "sentences": list(manifest.sentences),
         "files": dict(manifest.files),
         "versions": dict(manifest.versions),
     }
@@ -126,6 +129,7 @@ def _from_plain(plain: dict[str, Any]) -> Manifest:
         labels_digest=plain["labels_digest"],
         preprocessing=plain["preprocessing"],
         speakers=tuple(plain["speakers"]),
+        sentences=tuple(plain.get("sentences", ())),  # there were none at first
         files=plain["files"],
         versions=plain["versions"],
     )

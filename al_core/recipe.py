@@ -7,8 +7,10 @@ from typing import Any, Literal
 from al_core.peft.specs import Full, LastK, Method, Probe, RecipeError, check_gate, parts_of
 from al_core.plain import PlainError, read_plain
 from al_core.scheme import Scheme
+from al_core.semi_supervised.specs import Finish, PseudoLabels
 
-Pooling = Literal["mean", "mean_std", "attentive"]
+Pooling = Literal["mean", "active_mean", "mean_std", "attentive"]
+Normalise = bool | Literal["auto"]
 HeadKind = Literal["linear", "conv"]
 Loss = Literal["cross_entropy", "focal"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -19,6 +21,7 @@ __all__ = [
     "Cache",
     "HeadKind",
     "Loss",
+    "Normalise",
     "Pooling",
     "Precision",
     "Recipe",
@@ -28,7 +31,9 @@ __all__ = [
     "recipe_from_dict",
     "recipe_to_dict",
     "resolve_layer",
+    "resolve_layers",
     "resolve_learning_rate",
+    "standard_recipe",
 ]
 
 
@@ -81,9 +86,12 @@ class Recipe:
     Attributes:
         layer: hidden state read by the head: 0 is the front end's output, i the output of block i, −1 the last.
             Blocks above it are never run, so "the last k blocks" end here.
-        pooling: masked mean over time; mean and standard deviation side by side; or both under learned attention.
+        pooling: masked mean over time; the mean of the frames loud enough to hold speech (probe only); mean and
+            standard deviation side by side; or both under learned attention.
         head: one linear layer that starts as a probe, or PEFT-SER's three pointwise convolutions and a hidden layer.
-        normalise_speakers: z-normalise pooled embeddings per speaker, without labels. Probe only.
+        normalise_speakers: z-normalise pooled embeddings per speaker, without labels. Probe only. "auto" leaves it out
+            where cross-validation over the labelled speakers shows that it takes the emotion with the voice.
+        normalise_sentences: centre them on the mean of their sentence, where many said it; the same.
         method: how the encoder is fine-tuned.
         epochs, patience: upper bound, and epochs without a better dev figure before stopping. Not read by the probe.
         learning_rate: of AdamW, at its highest: it rises over the first tenth of the steps and falls to 0 at the last.
@@ -101,6 +109,7 @@ class Recipe:
         compile: compile the blocks with `torch.compile`.
         augment: noise on the training audio; nothing may be cached then.
         start: another checkpoint to begin from.
+        finish: what the unlabelled rest of the pool adds at the end, always compared with going without.
         seed: of initialisation, shuffling, dropout and noise.
 
     Raises:
@@ -110,7 +119,8 @@ class Recipe:
     layer: int = -1
     pooling: Pooling = "mean"
     head: HeadKind = "linear"
-    normalise_speakers: bool = False
+    normalise_speakers: Normalise = False
+    normalise_sentences: Normalise = False
     method: Method = field(default_factory=Probe)
     epochs: int = 30
     patience: int = 6
@@ -129,6 +139,7 @@ class Recipe:
     compile: bool = False
     augment: Augment | None = None
     start: Start | None = None
+    finish: Finish | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -162,19 +173,43 @@ class Recipe:
 
     def _check_trained(self) -> None:
         assert not isinstance(self.method, Probe)
-        if self.normalise_speakers:
-            raise RecipeError("recipe.normalise_speakers works on pooled embeddings: use it with the probe")
+        for name in ("normalise_speakers", "normalise_sentences"):
+            if getattr(self, name):
+                raise RecipeError(f"recipe.{name} works on pooled embeddings: use it with the probe")
+        if self.pooling == "active_mean":
+            raise RecipeError("recipe.pooling is active_mean, which needs the audio's loudness: use it with the probe")
         check_gate(self.method)
         if self.augment is not None and self.cache != "off":
             raise RecipeError('recipe.augment changes the audio in every epoch: set recipe.cache to "off"')
+
+
+def standard_recipe(layer: int | None = None, normalise_speakers: Normalise = "auto", classes: bool = True) -> Recipe:
+    """The recipe to begin with on any corpus; `bench/LOG.md` says how it was chosen.
+
+    Args:
+        layer: one hidden state in place of the three quarters.
+        normalise_speakers: to decide beforehand.
+        classes: whether the scheme has any; without them there is nothing to believe at the end.
+    """
+    return Recipe(
+        layer=-1 if layer is None else layer,
+        pooling="active_mean",
+        normalise_speakers=normalise_speakers,
+        normalise_sentences="auto",
+        method=Probe(layers="quarters" if layer is None else ()),
+        finish=PseudoLabels() if classes else None,
+    )
 
 
 def check_learns(recipe: Recipe, scheme: Scheme) -> None:
     """Refuse a recipe that has nothing to learn from what the scheme's clips are labelled with.
 
     Raises:
-        RecipeError: dimensions alone that count for nothing, or minibatches too small for a CCC.
+        RecipeError: a finish without classes, dimensions alone that count for nothing, or minibatches too small for a
+            CCC.
     """
+    if recipe.finish is not None and not scheme.classes:
+        raise RecipeError("recipe.finish believes classes, and this scheme has dimensions alone: leave it out")
     if isinstance(recipe.method, Probe) or not scheme.dimensions:
         return
     if not scheme.classes and recipe.dimension_weight == 0:
@@ -194,6 +229,18 @@ def resolve_layer(layer: int, n_layers: int) -> int:
     if not 0 <= layer <= n_layers:
         raise RecipeError(f"recipe.layer is {layer}: this encoder has hidden states 0 to {n_layers}")
     return layer
+
+
+def resolve_layers(recipe: Recipe, n_layers: int) -> tuple[int, ...]:
+    """Every hidden state a recipe's head reads in an encoder of `n_layers` blocks, rising.
+
+    Raises:
+        RecipeError: the encoder lacks one of them.
+    """
+    wanted = recipe.method.layers if isinstance(recipe.method, Probe) else ()
+    if wanted == "quarters":
+        return tuple(sorted({round(share * n_layers) for share in (0.25, 0.5, 0.75)}))
+    return tuple(resolve_layer(layer, n_layers) for layer in wanted or (recipe.layer,))
 
 
 def resolve_learning_rate(recipe: Recipe) -> float:

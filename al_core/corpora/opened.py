@@ -43,7 +43,7 @@ def _open(row: CorpusClip, sha256: str, max_s: float) -> Clip:
     waveform = decode_clip(row.path, row.start_s, row.end_s, max_s)
     end_s = info(row.path).duration_s if row.end_s is None else row.end_s
     load = partial(decode, row.path, row.start_s, row.end_s)
-    return Clip(clip_key(sha256, row.start_s, end_s), len(waveform) / SAMPLE_RATE, row.speaker, load)
+    return Clip(clip_key(sha256, row.start_s, end_s), len(waveform) / SAMPLE_RATE, row.speaker, load, row.text)
 
 
 def _sha256(path: Path) -> str:

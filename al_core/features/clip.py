@@ -19,6 +19,7 @@ class Clip:
         key: identity of the audio, `<sha256 of the asset>:<start ms>-<end ms>`; equal keys mean equal waveforms.
         duration_s: length in seconds, by which clips are packed; an estimate is enough.
         speaker: who speaks, if known.
+        text: the words, or a code for them, if known: equal texts are the same sentence.
         load: decode the (T,) float32 waveform at 16 kHz; called from several threads at once.
     """
 
@@ -26,6 +27,7 @@ class Clip:
     duration_s: float
     speaker: str | None
     load: Callable[[], Waveform]
+    text: str | None = None
 
 
 def clip_key(sha256: str, start_s: float, end_s: float) -> str:
@@ -39,17 +41,26 @@ class FeatureSpec:
 
     Attributes:
         layer: hidden state, 0 (the front end's output) … n_layers; already resolved, so never negative.
-        pooling: "mean" over a clip's frames, (d,); "mean_std" with the population standard deviation beside it,
-            (2 · d,); or all "frames", (f, d).
+        pooling: "mean" over a clip's frames, (d,); "active_mean" over those that are loud enough to hold speech;
+            "mean_std" with the population standard deviation beside the mean, (2 · d,); or all "frames", (f, d).
         dtype: as stored. float16 halves the disk space and rounds to about three digits.
+        beside: lower hidden states, each once and in order, whose columns stand before those of `layer`.
     """
 
     layer: int
-    pooling: Literal["mean", "mean_std", "frames"]
+    pooling: Literal["mean", "active_mean", "mean_std", "frames"]
     dtype: Literal["float32", "float16"] = "float32"
+    beside: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.layer < 0:
+        if min(self.layers) < 0:
             raise FeatureError(
-                f"layer {self.layer} is negative: resolve it against the encoder's number of blocks first"
+                f"layer {min(self.layers)} is negative: resolve it against the encoder's number of blocks first"
             )
+        if any(low >= high for low, high in zip(self.layers, self.layers[1:], strict=False)):
+            raise FeatureError(f"layers {self.layers}: name each hidden state once, from low to high")
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Every hidden state that is read, rising."""
+        return (*self.beside, self.layer)

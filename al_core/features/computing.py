@@ -10,6 +10,7 @@ from torch import Tensor
 
 from al_core.audio import SAMPLE_RATE, Waveform
 from al_core.encoders import EncoderError, SpeechEncoder
+from al_core.features.activity import active_frames
 from al_core.features.clip import Clip, FeatureError, FeatureSpec
 from al_core.features.store import Floats
 
@@ -53,8 +54,8 @@ def _features(
             counts = frame_mask.sum(dim=1).tolist()
             return {
                 spec: {
-                    clip.key: _finite(clip, _pool(frames[:count], spec))
-                    for clip, frames, count in zip(pack, states[spec.layer], counts, strict=True)
+                    clip.key: _finite(clip, _rows([states[i][row, : counts[row]] for i in spec.layers], waveform, spec))
+                    for row, (clip, waveform) in enumerate(zip(pack, waveforms, strict=True))
                 }
                 for spec in specs
             }
@@ -63,20 +64,27 @@ def _features(
         raise FeatureError(f"among the clips {keys}: {error}; leave it out") from error
 
 
-def _pool(frames: Tensor, spec: FeatureSpec) -> Floats:
-    """(f, d) → (1, d), (1, 2 · d) or (f, d), on the CPU in the stored dtype."""
+def _rows(states: Sequence[Tensor], waveform: Waveform, spec: FeatureSpec) -> Floats:
+    """(f, d) of each hidden state → (1, s · d), (1, 2 · s · d) or (f, s · d), on the CPU in the stored dtype."""
+    if spec.pooling == "active_mean":
+        heard = torch.from_numpy(active_frames(waveform, len(states[0]))).to(states[0].device)
+        states = [frames[heard] for frames in states]
+    rows: Floats = torch.cat([_pool(frames, spec) for frames in states], dim=-1).cpu().numpy().astype(spec.dtype)
+    return rows
+
+
+def _pool(frames: Tensor, spec: FeatureSpec) -> Tensor:
+    """(f, d) → (1, d), (1, 2 · d) or (f, d) float32."""
     match spec.pooling:
-        case "mean":
-            pooled = frames.mean(dim=0, keepdim=True)
+        case "mean" | "active_mean":
+            return frames.mean(dim=0, keepdim=True).float()
         case "mean_std":
             std, mean = torch.std_mean(frames, dim=0, correction=0, keepdim=True)
-            pooled = torch.cat([mean, std], dim=-1)
+            return torch.cat([mean, std], dim=-1).float()
         case "frames":
-            pooled = frames
+            return frames.float()
         case _:
             assert_never(spec.pooling)
-    rows: Floats = pooled.float().cpu().numpy().astype(spec.dtype)
-    return rows
 
 
 def _finite(clip: Clip, rows: Floats) -> Floats:

@@ -100,7 +100,7 @@ class FeatureStore:
             raise FeatureError(sentence) from error
 
     def _folder(self, encoder_digest: str, spec: FeatureSpec) -> Path:
-        return self.root / encoder_digest[:16] / f"{spec.layer}-{spec.pooling}-{spec.dtype}"
+        return self.root / encoder_digest[:16] / f"{'+'.join(map(str, spec.layers))}-{spec.pooling}-{spec.dtype}"
 
     def _index(self, encoder_digest: str, spec: FeatureSpec, wanted: str | None = None) -> _Index:
         """The folder's index, with segments added since the last call, unless it already knows the wanted key."""

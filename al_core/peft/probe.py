@@ -11,8 +11,8 @@ from al_core.classifier import Predictions
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip, FeatureSpec, FeatureStore, embed
 from al_core.logistic import Logistic, fit_logistic
-from al_core.normalise import SpeakerNormaliser
-from al_core.recipe import Recipe, RecipeError, resolve_layer
+from al_core.normalise import Normaliser, SentenceCentring, SpeakerNormaliser
+from al_core.recipe import Recipe, RecipeError, resolve_layers
 from al_core.ridge import Ridge, fit_ridge
 from al_core.scheme import Scheme
 from al_core.standardise import Standard
@@ -23,11 +23,12 @@ def feature_spec(recipe: Recipe, n_layers: int) -> FeatureSpec:
     """The pooled features a probe's recipe reads; RecipeError when the encoder has no such layer."""
     if recipe.pooling == "attentive":
         raise RecipeError("recipe.pooling is attentive, which is learned: use mean or mean_std with the probe")
-    return FeatureSpec(layer=resolve_layer(recipe.layer, n_layers), pooling=recipe.pooling)
+    *beside, layer = resolve_layers(recipe, n_layers)
+    return FeatureSpec(layer, recipe.pooling, beside=tuple(beside))
 
 
 def embeddings(recipe: Recipe, encoder: SpeechEncoder, store: FeatureStore, clips: Sequence[Clip]) -> Floats:
-    """(n, d) float32 pooled embeddings, computed where the store lacks them; not speaker-normalised."""
+    """(n, d) float32 pooled embeddings, computed where the store lacks them; not normalised."""
     spec = feature_spec(recipe, encoder.n_layers)
     for _ in embed(encoder, store, [spec], clips):
         pass
@@ -36,12 +37,12 @@ def embeddings(recipe: Recipe, encoder: SpeechEncoder, store: FeatureStore, clip
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbeClassifier:
-    """A fitted probe: embedding → (speaker normalisation) → standardisation → softmax, and values of dimensions.
+    """A fitted probe: embedding → (normalisation) → standardisation → softmax, and values of dimensions.
 
     Attributes:
         logistic: of the classes; None for a scheme without classes.
         ridge: of the dimensions, on the unit scale; None for a scheme without dimensions.
-        normaliser: statistics of the speakers seen in training; None when the recipe does not normalise.
+        normaliser: statistics of the speakers and sentences seen in training, as far as the recipe normalises.
     """
 
     scheme: Scheme
@@ -50,7 +51,7 @@ class ProbeClassifier:
     store: FeatureStore
     logistic: Logistic | None
     ridge: Ridge | None
-    normaliser: SpeakerNormaliser | None
+    normaliser: Normaliser
 
     @property
     def encoder_digest(self) -> str:
@@ -73,18 +74,19 @@ class ProbeClassifier:
         all_clips: Sequence[Clip],
         c: float,
     ) -> Self:
-        """Fit on the labelled clips; `all_clips` only add to the statistics of their speakers.
+        """Fit on the labelled clips; `all_clips` only add to the statistics of their speakers and sentences.
+
+        A normalisation that is left to be decided, "auto", is done.
 
         Raises:
             TargetError: a dimension cannot be learned from these labels, see `check_dimensions`.
         """
         check_dimensions(train, scheme)
-        normaliser = _speaker_statistics(recipe, encoder, store, train, all_clips)
-        X = embeddings(recipe, encoder, store, train.clips)  # (n, d)
-        if normaliser is not None:
-            X = normaliser.transform(X, [clip.speaker for clip in train.clips])
+        normaliser = _statistics(recipe, encoder, store, train, all_clips)
+        X = normaliser.transform(embeddings(recipe, encoder, store, train.clips), train.clips)  # (n, d)
         standard = Standard.fit(X)
-        logistic = fit_logistic(X, train.targets, c, recipe.class_weighted, standard) if scheme.classes else None
+        c /= len(resolve_layers(recipe, encoder.n_layers))  # as many columns more make as much larger a kernel
+        logistic = fit_logistic(X, train.mass, c, recipe.class_weighted, standard) if scheme.classes else None
         ridge = None if train.dimensions is None else fit_ridge(X, to_unit(train.dimensions, scheme), c, standard)
         return cls(scheme, recipe, encoder, store, logistic, ridge, normaliser)
 
@@ -94,9 +96,7 @@ class ProbeClassifier:
         dimensions = np.zeros((len(clips), len(self.scheme.dimensions)), dtype=np.float32)
         if not clips:
             return Predictions(probabilities, dimensions)
-        X = embeddings(self.recipe, self.encoder, self.store, clips)  # (n, d)
-        if self.normaliser is not None:
-            X = self.normaliser.transform(X, [clip.speaker for clip in clips])
+        X = self.normaliser.transform(embeddings(self.recipe, self.encoder, self.store, clips), clips)  # (n, d)
         if self.logistic is not None:
             probabilities = self.logistic.probabilities(X)
         if self.ridge is not None:
@@ -106,8 +106,8 @@ class ProbeClassifier:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything fitted, as arrays by name; `from_arrays` gives the classifier back.
 
-        Both regressions share `mean` and `scale`. The names of the normaliser's speakers are no array: keep
-        `normaliser.speakers` beside them.
+        Both regressions share `mean` and `scale`. The names of the normaliser's speakers and sentences are no arrays:
+        keep `speakers` and `sentences` beside them.
         """
         arrays: dict[str, NDArray[Any]] = {}
         if self.ridge is not None:
@@ -116,10 +116,23 @@ class ProbeClassifier:
         if self.logistic is not None:
             arrays |= {"mean": self.logistic.mean, "scale": self.logistic.scale}
             arrays |= {"weights": self.logistic.weights, "bias": self.logistic.bias}
-        if self.normaliser is not None:
-            arrays |= {"means": self.normaliser.means, "stds": self.normaliser.stds}
-            arrays |= {"min_clips": np.array([self.normaliser.min_clips])}
+        by_speaker, by_sentence = self.normaliser.by_speaker, self.normaliser.by_sentence
+        if by_speaker is not None:
+            arrays |= {"means": by_speaker.means, "stds": by_speaker.stds}
+            arrays |= {"min_clips": np.array([by_speaker.min_clips])}
+        if by_sentence is not None:
+            arrays["sentence_means"] = by_sentence.means
         return arrays
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Names whose statistics are stored, in row order."""
+        return () if self.normaliser.by_speaker is None else self.normaliser.by_speaker.speakers
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Sentences whose means are stored, in row order."""
+        return () if self.normaliser.by_sentence is None else self.normaliser.by_sentence.sentences
 
     @classmethod
     def from_arrays(
@@ -130,29 +143,39 @@ class ProbeClassifier:
         store: FeatureStore,
         arrays: Mapping[str, NDArray[Any]],
         speakers: tuple[str, ...],
+        sentences: tuple[str, ...] = (),
     ) -> Self:
         """The classifier whose `arrays` these are.
 
         Args:
             scheme, recipe, encoder, store: as of the classifier.
             arrays: from `arrays`; KeyError names one that is missing.
-            speakers: names of the normaliser's rows; empty where the recipe does not normalise.
+            speakers, sentences: names of the normaliser's rows; empty where the recipe does not normalise.
         """
-        logistic, ridge, normaliser = None, None, None
+        logistic, ridge, by_speaker, by_sentence = None, None, None, None
         if scheme.classes:
             logistic = Logistic(arrays["mean"], arrays["scale"], arrays["weights"], arrays["bias"])
         if scheme.dimensions:
             ridge = Ridge(arrays["mean"], arrays["scale"], arrays["dimension_weights"], arrays["dimension_bias"])
         if recipe.normalise_speakers:
             min_clips = int(arrays["min_clips"].item())
-            normaliser = SpeakerNormaliser(speakers, arrays["means"], arrays["stds"], min_clips)
-        return cls(scheme, recipe, encoder, store, logistic, ridge, normaliser)
+            by_speaker = SpeakerNormaliser(speakers, arrays["means"], arrays["stds"], min_clips)
+        if recipe.normalise_sentences:
+            by_sentence = SentenceCentring(sentences, arrays["sentence_means"])
+        return cls(scheme, recipe, encoder, store, logistic, ridge, Normaliser(by_speaker, by_sentence))
 
 
-def _speaker_statistics(
+def _statistics(
     recipe: Recipe, encoder: SpeechEncoder, store: FeatureStore, train: LabelledClips, all_clips: Sequence[Clip]
-) -> SpeakerNormaliser | None:
-    if not recipe.normalise_speakers:
-        return None
+) -> Normaliser:
+    if not (recipe.normalise_speakers or recipe.normalise_sentences):
+        return Normaliser(None, None)
     every = list({clip.key: clip for clip in (*train.clips, *all_clips)}.values())
-    return SpeakerNormaliser.fit(embeddings(recipe, encoder, store, every), [clip.speaker for clip in every])
+    X = embeddings(recipe, encoder, store, every)
+    return Normaliser.fit(X, every, bool(recipe.normalise_speakers), bool(recipe.normalise_sentences))
+
+
+def normalised(recipe: Recipe, X: Floats, clips: Sequence[Clip]) -> Floats:
+    """(n, d) embeddings of clips, normalised over themselves as the recipe says: what strategies compare clips by."""
+    speakers, sentences = bool(recipe.normalise_speakers), bool(recipe.normalise_sentences)
+    return Normaliser.fit(X, clips, speakers, sentences).transform(X, clips)

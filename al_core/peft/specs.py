@@ -16,14 +16,27 @@ Targets = Literal["feed_forward", "attention", "all"] | tuple[str, ...]
 class Probe:
     """Multinomial logistic regression on standardised pooled embeddings; ridge regression for dimensions.
 
-    The encoder stays frozen. `c` is the inverse of the L2 penalty, as in scikit-learn.
+    The encoder stays frozen.
+
+    Attributes:
+        c: inverse of the L2 penalty, as in scikit-learn, for the columns of one hidden state; of s states each column
+            counts a share 1 / s.
+        layers: hidden states read side by side, in place of the recipe's one; "quarters" are those at a quarter, half
+            and three quarters of the encoder, and empty leaves the recipe's.
     """
 
     kind: Literal["probe"] = "probe"
     c: float = 0.1
+    layers: tuple[int, ...] | Literal["quarters"] = ()
 
     def __post_init__(self) -> None:
         _require(self.c > 0, f"c is {self.c}: it must be above 0")
+        if self.layers != "quarters":
+            rising = all(low < high for low, high in zip(self.layers, self.layers[1:], strict=False))
+            _require(
+                rising and min(self.layers, default=0) >= 0,
+                f"layers is {list(self.layers)}: name hidden states from 0, each once and from low to high",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ def fit_probe(method: Probe, run: Run) -> Iterator[StepReport]:
     """Fit a probe; see `al_core.train.fine_tune`."""
     began = time.perf_counter()
     recipe, dev = run.recipe, run.dev
-    clips = [*run.train.clips, *(dev.clips if dev else ()), *(run.all_clips if recipe.normalise_speakers else ())]
+    normalises = recipe.normalise_speakers or recipe.normalise_sentences
+    clips = [*run.train.clips, *(dev.clips if dev else ()), *(run.all_clips if normalises else ())]
     for done in embed(run.encoder, run.store, [feature_spec(recipe, run.encoder.n_layers)], clips):
         yield StepReport("embed", 0, done.done, done.total, None, None, time.perf_counter() - began, 0)
     classifier = ProbeClassifier.fit(recipe, run.scheme, run.encoder, run.store, run.train, run.all_clips, method.c)
@@ -48,5 +49,5 @@ def _loss(run: Run, predictions: Predictions) -> float:
         torch.from_numpy(np.log(np.maximum(predictions.probabilities, 1e-12))),
         torch.from_numpy(to_unit(predictions.dimensions, run.scheme)),
     )
-    targets, weights = torch.from_numpy(run.train.targets), torch.from_numpy(run.class_weights())
+    targets, weights = torch.from_numpy(run.train.mass), torch.from_numpy(run.class_weights())
     return float(training_loss(run.recipe, outputs, targets, unit, weights))

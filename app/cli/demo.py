@@ -19,8 +19,7 @@ FOLDER = Path("demo-out")
 def demo(
     data: Path | None = typer.Option(None, help="A manifest.csv of real speech; without it, a built-in spoken corpus."),
     encoder: str | None = typer.Option(None, help="Hugging Face id or folder; without it, a tiny random encoder."),
-    layer: int | None = typer.Option(None, help="Hidden state the probe reads; the middle of the encoder by default."),
-    normalise_speakers: bool = typer.Option(True, help="Normalise embeddings per speaker, without labels."),
+    layer: int | None = typer.Option(None, help="The one hidden state the probe reads, in place of three."),
     tapt_steps: int = typer.Option(60, min=0, help="Steps of adaptation to the unlabeled audio; 0 for none."),
     rounds: int = typer.Option(8, min=1, help="Rounds, the seed set included."),
     batch_size: int = typer.Option(0, min=0, help="Labels a round; 0 for a twenty-fourth of the training clips."),
@@ -54,8 +53,7 @@ def demo(
     plan = Plan(
         manifest=manifest,
         encoder=encoder_source,
-        layer=_middle_layer(encoder_source) if layer is None else layer,
-        normalise_speakers=normalise_speakers,
+        layer=layer,
         tapt_steps=tapt_steps,
         rounds=rounds,
         batch_size=batch_size,
@@ -110,14 +108,6 @@ def _built_in_encoder() -> str:
 def _absolute(encoder: str) -> str:
     """A folder by its whole path, since the worker may stand elsewhere; a hub id as it is."""
     return str(Path(encoder).resolve()) if Path(encoder).exists() else encoder
-
-
-def _middle_layer(encoder: str) -> int:
-    """Middle layers carry emotion best; half of the blocks, rounded up."""
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(encoder)
-    return -(-int(getattr(config, "encoder_layers", 0) or config.num_hidden_layers) // 2)
 
 
 def _show_progress(console: "Console", story: "Story") -> None:

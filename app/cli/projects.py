@@ -21,8 +21,11 @@ def create(
     encoder: str = typer.Option(help="Hugging Face id, or a folder."),
     instructions: str = typer.Option("", help="What annotators are told."),
     recipe: Path | None = RECIPE,
-    layer: int | None = typer.Option(None, help="Hidden state the probe reads; the last unless said."),
-    normalise_speakers: bool = typer.Option(False, help="Normalise embeddings per speaker, without labels."),
+    layer: int | None = typer.Option(None, help="The one hidden state the probe reads, in place of three."),
+    normalise_speakers: bool | None = typer.Option(
+        None,
+        help="Normalise embeddings per speaker, without labels; unless said, where the labels show it does no harm.",
+    ),
     strategy: str = typer.Option("coverage_then_margin", help="A query strategy, or module:name of a modAL callable."),
     batch_size: int = typer.Option(50, min=1, help="Labels a round."),
     overlap: int = typer.Option(1, min=1, help="Annotators who answer one clip."),
@@ -48,9 +51,9 @@ def create(
     from app.projects.service import create_project
     from app.settings import get_settings
 
-    chosen = reading.recipe(recipe, layer, normalise_speakers)
-    check_precision(chosen, get_settings())
     names = tuple(part.strip() for part in classes.split(",")) if classes.strip() else ()
+    chosen = reading.first_recipe(recipe, layer, normalise_speakers, bool(names))
+    check_precision(chosen, get_settings())
     with open_database().write() as session:
         project = create_project(
             session,
@@ -93,7 +96,7 @@ def change(
 
     changes: dict[str, Any] = {}
     if recipe is not None:
-        chosen = reading.recipe(recipe, None, False)
+        chosen = reading.recipe(recipe)
         check_precision(chosen, get_settings())
         changes["recipe"] = as_json(chosen)
     if strategy is not None:
@@ -105,6 +108,36 @@ def change(
     with open_database().write() as session:
         change_project(session, find_project(session, project).id, changes)
     typer.echo(f"{project}: {', '.join(changes) or 'nothing'} changed")
+
+
+@app.command()
+def advice(
+    project: str = typer.Argument(help="Name of the project."),
+    labels: int | None = typer.Option(None, min=1, help="How many more labels are asked about; a round's unless said."),
+    worth: float = typer.Option(0.5, help="Smallest gain that is worth them: UAR points, or hundredths of mean CCC."),
+) -> None:
+    """Say whether more labels are worth it, and why.
+
+    Example: afterloop project advice calls --labels 200
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.advice.service import collect, judge
+    from app.cli.opening import open_database
+    from app.projects.service import find_project
+
+    if not 0 < worth <= 100:
+        raise typer.BadParameter("give a gain above 0 and up to 100", param_hint="--worth")
+    with open_database().read() as session:
+        known = collect(session, find_project(session, project).id)
+    found = judge(known, labels, worth / 100)
+    console = Console()
+    console.print(found.sentence, highlight=False)
+    table = Table("criterion", "verdict", "because")
+    for one in found.criteria:
+        table.add_row(one.name, one.verdict, one.sentence)
+    console.print(table)
 
 
 @app.command("list")

@@ -41,14 +41,10 @@ def fairness(given: list[str]) -> dict[str, Any] | None:
     return {"columns": columns, "limit": limits[0] if limits else 0.1} if columns else None
 
 
-def recipe(file: Path | None, layer: int | None, normalise_speakers: bool) -> "Recipe":
-    """The recipe of a JSON file, or a probe of the given layer."""
-    from al_core.recipe import Recipe, recipe_from_dict
+def recipe(file: Path) -> "Recipe":
+    """The recipe of a JSON file."""
+    from al_core.recipe import recipe_from_dict
 
-    if file is None:
-        return Recipe(layer=-1 if layer is None else layer, normalise_speakers=normalise_speakers)
-    if layer is not None or normalise_speakers:
-        raise typer.BadParameter("--recipe says everything: write layer and normalise_speakers into the file")
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -56,6 +52,17 @@ def recipe(file: Path | None, layer: int | None, normalise_speakers: bool) -> "R
     if not isinstance(plain, dict):
         raise typer.BadParameter(f"--recipe: {file} holds no object: write the recipe's fields")
     return recipe_from_dict(plain)
+
+
+def first_recipe(file: Path | None, layer: int | None, normalise_speakers: bool | None, classes: bool) -> "Recipe":
+    """The recipe of a JSON file, or the standard one with what is said of it."""
+    from al_core.recipe import standard_recipe
+
+    if file is None:
+        return standard_recipe(layer, "auto" if normalise_speakers is None else normalise_speakers, classes)
+    if layer is not None or normalise_speakers is not None:
+        raise typer.BadParameter("--recipe says everything: write layer and normalise_speakers into the file")
+    return recipe(file)
 
 
 def _parts(given: list[str]) -> list[str]:

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from al_core.recipe import Recipe
+    from al_core.semi_supervised.specs import Finish
     from al_core.simulate import Adapt
 
-FineTune = Literal["probe", "last-k", "lora"]
+FineTune = Literal["standard", "probe", "last-k", "lora"]
+FinishName = Literal["pseudo_labels", "label_spreading"]
 DEFAULT_FRACTIONS = "0.02,0.05,0.1,0.2"
 
 
@@ -26,8 +28,12 @@ def simulate(
     strategy: list[str] = typer.Option(
         ["random", "coverage_then_margin"], help="One or more query strategies, or module:name of modAL callables."
     ),
-    layer: int | None = typer.Option(None, help="Hidden state the probe reads; the middle one when not said."),
-    normalise_speakers: bool = typer.Option(False, help="Normalise embeddings per speaker, without labels."),
+    layer: int | None = typer.Option(
+        None, help="Hidden state that is read: unless said three of them, the middle one by the probe, else the last."
+    ),
+    normalise_speakers: bool | None = typer.Option(
+        None, help="Normalise embeddings per speaker, without labels; unless said, the standard recipe finds out."
+    ),
     tapt_steps: int = typer.Option(0, min=0, help="Adapt the encoder to each fold's training audio first."),
     seeds: int = typer.Option(3, min=1, help="How many seeds, from 0."),
     fractions: str = typer.Option(DEFAULT_FRACTIONS, help="Labelled shares of the training clips, rising."),
@@ -35,7 +41,10 @@ def simulate(
     test_split: Literal["dev", "test"] = typer.Option(
         "test", help="The manifest's split to test on, unless test speakers are drawn."
     ),
-    fine_tune: FineTune = typer.Option("probe", help="What is trained in every round."),
+    fine_tune: FineTune = typer.Option("standard", help="What is trained in every round."),
+    finish: FinishName | None = typer.Option(
+        None, help="At the end learn from the unlabelled rest too, compared with going without; the standard does."
+    ),
     output: Path | None = typer.Option(None, help="Where the JSON goes."),
     cache: Path = typer.Option(
         Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "afterloop", help="Feature store, reused between runs."
@@ -65,7 +74,7 @@ def simulate(
         console.print(f"[yellow]refused[/yellow] {refused}", highlight=False)
     opened = open_encoder(encoder)
     plan = SimulationPlan(
-        recipe=_recipe(layer, normalise_speakers, fine_tune, opened.n_layers),
+        recipe=_recipe(layer, normalise_speakers, fine_tune, finish, opened.n_layers),
         strategies=strategies,
         n_seeds=seeds,
         fractions=_fractions(fractions),
@@ -94,20 +103,43 @@ def _fractions(text: str) -> tuple[float, ...]:
         ) from None
 
 
-def _recipe(layer: int | None, normalise_speakers: bool, fine_tune: FineTune, n_layers: int) -> "Recipe":
-    from al_core.peft.specs import LastK, Lora
-    from al_core.recipe import Recipe
+def _recipe(
+    layer: int | None, normalise_speakers: bool | None, fine_tune: FineTune, finish: FinishName | None, n_layers: int
+) -> "Recipe":
+    from dataclasses import replace
 
+    from al_core.peft.specs import LastK, Lora
+    from al_core.recipe import Recipe, standard_recipe
+
+    last = -1 if layer is None else layer
+    normalises, ending = bool(normalise_speakers), _finish(finish)
     match fine_tune:
+        case "standard":
+            chosen = standard_recipe(layer, "auto" if normalise_speakers is None else normalise_speakers)
+            return chosen if ending is None else replace(chosen, finish=ending)
         case "probe":
             middle = -(-n_layers // 2)  # middle layers carry emotion best
-            return Recipe(layer=middle if layer is None else layer, normalise_speakers=normalise_speakers)
+            return Recipe(layer=middle if layer is None else layer, normalise_speakers=normalises, finish=ending)
         case "last-k":
-            return Recipe(layer=-1 if layer is None else layer, normalise_speakers=normalise_speakers, method=LastK())
+            return Recipe(layer=last, normalise_speakers=normalises, method=LastK(), finish=ending)
         case "lora":
-            return Recipe(layer=-1 if layer is None else layer, normalise_speakers=normalise_speakers, method=Lora())
+            return Recipe(layer=last, normalise_speakers=normalises, method=Lora(), finish=ending)
         case _:
             assert_never(fine_tune)
+
+
+def _finish(name: FinishName | None) -> "Finish | None":
+    from al_core.semi_supervised.specs import LabelSpreading, PseudoLabels
+
+    match name:
+        case None:
+            return None
+        case "pseudo_labels":
+            return PseudoLabels()
+        case "label_spreading":
+            return LabelSpreading()
+        case _:
+            assert_never(name)
 
 
 def _tapt(folder: Path, steps: int) -> "Adapt":
@@ -149,4 +181,22 @@ def _print_table(console: "Console", result: dict[str, Any]) -> None:
     areas = (result["aulc"][name] for name in strategies)
     table.add_row("area", *(f"{100 * area['mean']:.1f} ± {100 * area['std']:.1f}" for area in areas), end_section=True)
     console.print(table)
+    _print_finish(console, result)
     console.print(f"all labels: UAR {100 * result['full']['uar']:.1f}, {result['full']['seconds']:.1f} s")
+
+
+def _print_finish(console: "Console", result: dict[str, Any]) -> None:
+    """What the finish was worth in the last round, over seeds and strategies; nothing without one."""
+    from statistics import mean, stdev
+
+    last = max(point["fraction"] for point in result["points"])
+    both = [one for one in result["points"] if one["fraction"] == last and one["uar_with"] is not None]
+    if not both:
+        return
+    gains = [100 * (one["uar_with"] - one["uar_without"]) for one in both]
+    spread = f" ± {stdev(gains) / len(gains) ** 0.5:.1f} s.e." if len(gains) > 1 else ""
+    console.print(
+        f"finish at {last:.0%}: UAR {100 * mean(one['uar_with'] for one in both):.1f} with it, "
+        f"{100 * mean(one['uar_without'] for one in both):.1f} without ({mean(gains):+.1f}{spread}), "
+        f"{100 * mean(one['uar'] for one in both):.1f} keeping the one its comparison chose"
+    )

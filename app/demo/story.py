@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 
+from al_core.recipe import standard_recipe
 from app.demo.annotators import Annotators
 from app.errors import AppError
+from app.specs import as_json
 
 
 class DemoError(AppError):
@@ -26,8 +28,7 @@ class Plan:
     Attributes:
         manifest: the corpus; its train labels are known to the simulated annotators only.
         encoder: Hugging Face id or folder.
-        layer: hidden state the probe reads.
-        normalise_speakers: z-normalise embeddings per speaker, without labels.
+        layer: the one hidden state the standard recipe's probe reads; None for its three.
         tapt_steps: steps of adaptation on the unlabeled training audio; 0 leaves the encoder as it is.
         rounds: how many, the seed set included.
         batch_size: labels a round and arm; 0 means a twenty-fourth of the training clips.
@@ -38,8 +39,7 @@ class Plan:
 
     manifest: Path
     encoder: str
-    layer: int
-    normalise_speakers: bool
+    layer: int | None
     tapt_steps: int
     rounds: int
     batch_size: int
@@ -120,13 +120,12 @@ class Story:
         )
 
     def _create_project(self, name: str, classes: list[str], batch_size: int) -> int:
-        recipe = {"layer": self._plan.layer, "normalise_speakers": self._plan.normalise_speakers}
         body = {
             "name": name,
             "classes": classes,
             "instructions": "Listen to the voice, not the words. Which emotion do you hear?",
             "encoder": self._plan.encoder,
-            "recipe": recipe,
+            "recipe": as_json(standard_recipe(self._plan.layer)),
             "strategy": self._plan.strategy,
             "batch_size": batch_size,
             "control_share": 1.0,

@@ -23,7 +23,8 @@ def create_project(body: ProjectCreate, db: DbDep, settings: SettingsDep, caller
     What cannot work is refused by name: a recipe with more layers than the encoder has or linears it has not, a
     strategy that reads class probabilities where there are no classes, fp16 where no worker has a GPU.
     """
-    check_precision(body.recipe, settings)
+    if body.recipe is not None:
+        check_precision(body.recipe, settings)
     given = {name: getattr(body, name) for name in type(body).model_fields if name not in ("classes", "dimensions")}
     given["fairness"] = body.fairness and body.fairness.model_dump()
     given["annotating"] = body.annotating.model_dump(mode="json", exclude_unset=True)

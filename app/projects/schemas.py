@@ -5,7 +5,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.strategies.specs import CoverageThenMargin
 from app.annotations.settings import Annotating
@@ -112,7 +111,9 @@ class ProjectCreate(BaseModel):
     )  # fmt: skip
     instructions: Instructions = ""
     encoder: str = Field(min_length=1, max_length=1000, description="A Hugging Face hub id, or a folder of the worker.")
-    recipe: RecipeField = Field(default=Recipe(), description="How checkpoints are trained.")
+    recipe: RecipeField | None = Field(
+        default=None, description="How checkpoints are trained; left out, the standard recipe, a probe."
+    )
     strategy: StrategyField = Field(
         default=CoverageThenMargin(),
         description="The query strategy: a name, `module:name` of a modAL-style callable, or an object with `kind`.",

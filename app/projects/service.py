@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from al_core.recipe import Recipe
+from al_core.recipe import Recipe, standard_recipe
 from al_core.scheme import Scheme
 from al_core.strategies.specs import CoverageThenMargin, Strategy
 from app.annotations.examples import check_examples
@@ -44,7 +44,7 @@ def create_project(
         InvalidError: a recipe, strategy or fairness setting that cannot work with this scheme and encoder.
     """
     _refuse_taken(session, name)
-    recipe, strategy = recipe or Recipe(), strategy or CoverageThenMargin()
+    recipe, strategy = recipe or standard_recipe(classes=bool(scheme.classes)), strategy or CoverageThenMargin()
     check_scheme(scheme)
     check_fairness(fairness, scheme)
     check_strategy(strategy, scheme)

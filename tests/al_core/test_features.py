@@ -296,3 +296,30 @@ def test_a_killed_embedding_is_resumed_and_only_the_unwritten_segment_is_compute
     whole = FeatureStore(tmp_path / "whole")
     last(embed(encoder, whole, [MEAN], long_clips()))
     assert_close(store.pooled(encoder.digest, MEAN, every), whole.pooled(encoder.digest, MEAN, every))
+
+
+def test_hidden_states_stand_side_by_side_each_as_it_is_alone(encoder, store):
+    together, alone = FeatureSpec(2, "active_mean", beside=(0, 1)), [FeatureSpec(i, "active_mean") for i in range(3)]
+    for _ in embed(encoder, store, [together, *alone], clips(3)):
+        pass
+    parts = [store.pooled(encoder.digest, spec, keys(clips(3))) for spec in alone]
+    np.testing.assert_array_equal(store.pooled(encoder.digest, together, keys(clips(3))), np.concatenate(parts, axis=1))
+
+
+def test_the_mean_of_active_frames_does_not_hear_silence(encoder, store):
+    loud = waveform_of(0)[:16_000]
+    padded = Clip("padded", 2.0, None, lambda: np.concatenate([loud, np.zeros(16_000, np.float32)]))
+    frames, active, mean = (FeatureSpec(1, pooling) for pooling in ("frames", "active_mean", "mean"))
+    for _ in embed(encoder, store, [frames, active, mean], [padded]):
+        pass
+    heard = store.frames(encoder.digest, frames, "padded")
+    found = store.pooled(encoder.digest, active, ["padded"])[0]
+    half = len(heard) // 2
+    apart = [np.abs(found - heard[:n].mean(axis=0)).max() for n in (half - 1, half, half + 1)]
+    assert min(apart) < 1e-5 < np.abs(found - store.pooled(encoder.digest, mean, ["padded"])[0]).max()
+
+
+@pytest.mark.parametrize("beside", [(1, 0), (2,), (-1,)])
+def test_hidden_states_are_named_once_and_in_order(beside):
+    with pytest.raises(FeatureError, match=r"once|negative"):
+        FeatureSpec(2, "mean", beside=beside)

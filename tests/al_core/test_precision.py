@@ -54,7 +54,7 @@ dtype = compute_dtype("bf16", device)
 linear = torch.nn.Linear(384, 1536)
 used = []
 for frames in range(40, 160):
-    x = torch.randn(8, frames, 384, requires_grad=True)
+    x = torch.randn(1, frames, 384, requires_grad=True)
     with autocast(dtype, device):
         linear(x).sum().backward()
     del x

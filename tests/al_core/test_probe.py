@@ -79,10 +79,10 @@ def test_it_hears_what_it_was_taught_on_tones_it_never_heard(scheme, encoder, st
 @every_scheme
 @pytest.mark.parametrize("normalise", [False, True])
 def test_its_arrays_give_it_back(scheme, normalise, encoder, store):
-    probe = fitted(Recipe(layer=1, normalise_speakers=normalise), scheme, encoder, store)
-    speakers = probe.normaliser.speakers if probe.normaliser else ()
+    recipe = Recipe(layer=1, normalise_speakers=normalise, normalise_sentences=normalise)
+    probe = fitted(recipe, scheme, encoder, store)
     arrays = probe.arrays()
-    back = ProbeClassifier.from_arrays(scheme, probe.recipe, encoder, store, arrays, speakers)
+    back = ProbeClassifier.from_arrays(scheme, recipe, encoder, store, arrays, probe.speakers, probe.sentences)
     clips = labelled(scheme, 100, 12).clips
     np.testing.assert_array_equal(back.predict(clips).probabilities, probe.predict(clips).probabilities)
     np.testing.assert_array_equal(back.predict(clips).dimensions, probe.predict(clips).dimensions)

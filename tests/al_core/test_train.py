@@ -139,8 +139,8 @@ def test_other_clips_of_a_speaker_change_only_the_statistics_of_a_normalising_pr
     (*_, informed) = fine_tune(recipe, SCHEME, encoder, store, TRAIN, None, all_clips=labelled(100, 30).clips)
     assert plain.classifier is not None
     assert informed.classifier is not None
-    assert plain.classifier.normaliser.speakers == ()  # type: ignore[union-attr]  # 3 or 4 clips a speaker
-    assert informed.classifier.normaliser.speakers == ("speaker-0", "speaker-1", "speaker-2")  # type: ignore[union-attr]
+    assert plain.classifier.speakers == ()  # type: ignore[union-attr]  # 3 or 4 clips a speaker
+    assert informed.classifier.speakers == ("speaker-0", "speaker-1", "speaker-2")  # type: ignore[union-attr]
 
 
 def test_bf16_trains_on_a_cpu_and_fp16_is_refused_by_name(encoder, store):

@@ -19,8 +19,17 @@ def test_a_project_comes_back_as_it_was_made_with_its_defaults_filled_in(api):
     assert project["scheme"] == {"classes": ["anger", "neutral"], "dimensions": []}
     assert project["strategy"] == {"kind": "margin"}
     assert project["recipe"]["layer"] == 2
-    assert project["recipe"]["method"] == {"kind": "probe", "c": 0.1}
+    assert project["recipe"]["method"] == {"kind": "probe", "c": 0.1, "layers": []}
     assert (project["batch_size"], project["overlap"], project["control_share"]) == (50, 1, 0.0)
+
+
+def test_a_project_of_classes_begins_with_the_standard_recipe_and_one_of_dimensions_has_no_finish(api):
+    of_classes = api.post("/projects", json=BODY).json()["recipe"]
+    assert (of_classes["pooling"], of_classes["method"]["layers"]) == ("active_mean", "quarters")
+    assert of_classes["normalise_speakers"] == of_classes["normalise_sentences"] == "auto"
+    assert of_classes["finish"]["kind"] == "pseudo_labels"
+    scales = {"classes": [], "dimensions": [{"name": "arousal", "low": 1, "high": 5}], "name": "scales"}
+    assert api.post("/projects", json=BODY | scales).json()["recipe"]["finish"] is None
 
 
 def test_the_default_strategy_covers_first_and_then_asks_at_the_margin(api):

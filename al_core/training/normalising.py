@@ -1,0 +1,108 @@
+"""Whether a probe normalises, where its recipe leaves that to the labels: cross-validation over labelled speakers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_core.features import Clip, embed
+from al_core.peft.probe import ProbeClassifier, feature_spec
+from al_core.peft.specs import Probe
+from al_core.recipe import Recipe
+from al_core.targets import LabelledClips
+from al_core.training.report import StepReport
+from al_core.training.run import Run
+from al_core.training.speaker_folds import speaker_folds
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A recipe that leaves nothing open, and a sentence for the operator where a step is left out."""
+
+    recipe: Recipe
+    told: str | None = None
+
+
+def undecided(recipe: Recipe) -> bool:
+    """Whether a recipe leaves a normalisation to the labels."""
+    return "auto" in (recipe.normalise_speakers, recipe.normalise_sentences)
+
+
+def decide(run: Run) -> Iterator[StepReport | Decided]:
+    """Do every normalisation that is "auto", unless going without is better by more than a standard error.
+
+    Normalising a voice helps where a speaker shows several emotions and destroys what is to be heard where speakers and
+    classes are entangled; a repeated sentence likewise. Classifiers that heard nothing of a speaker are tried on his
+    labelled clips, with all his unlabelled ones beside them, as they will be on new speakers. Without two labelled
+    speakers, or without classes, nothing can be tried and everything is done.
+
+    Yields:
+        Progress; the last item is the decision.
+    """
+    done = replace(
+        run.recipe,
+        normalise_speakers=bool(run.recipe.normalise_speakers),
+        normalise_sentences=bool(run.recipe.normalise_sentences),
+    )
+    every = [*run.train.clips, *run.all_clips]
+    folds = speaker_folds(run) if run.scheme.classes else []
+    if not folds:
+        yield Decided(done)
+        return
+    for report in embed(run.encoder, run.store, [feature_spec(done, run.encoder.n_layers)], every):
+        yield StepReport("embed", 0, report.done, report.total, None, None, 0.0, 0)
+    truth = np.concatenate([test.targets.argmax(axis=1) for _, test in folds])
+    as_asked = _right(done, folds, every)
+    decided, gain = Decided(done), 0.0
+    for recipe in _fewer(run.recipe, done):
+        mean, error = _difference(_right(recipe, folds, every), as_asked, truth)
+        if mean > max(error, gain):
+            decided, gain = Decided(recipe, _sentence(recipe, done, mean, error)), mean
+    yield decided
+
+
+def _fewer(asked: Recipe, done: Recipe) -> list[Recipe]:
+    """The recipe without one of the open steps, or without any."""
+    speakers = (True, False) if asked.normalise_speakers == "auto" else (done.normalise_speakers,)
+    sentences = (True, False) if asked.normalise_sentences == "auto" else (done.normalise_sentences,)
+    choices = [
+        replace(done, normalise_speakers=one, normalise_sentences=other) for one, other in product(speakers, sentences)
+    ]
+    return [recipe for recipe in choices if recipe != done]
+
+
+def _sentence(recipe: Recipe, done: Recipe, gain: float, error: float) -> str:
+    steps = {
+        "speaker normalisation": recipe.normalise_speakers != done.normalise_speakers,
+        "sentence centring": recipe.normalise_sentences != done.normalise_sentences,
+    }
+    left_out = " and ".join(name for name, is_out in steps.items() if is_out)
+    return (
+        f"left out: {left_out}; by cross-validation over the labelled speakers UAR is {100 * gain:.1f} ± "
+        f"{100 * error:.1f} points higher without"
+    )
+
+
+def _right(recipe: Recipe, folds: Sequence[tuple[Run, LabelledClips]], every: Sequence[Clip]) -> NDArray[np.bool_]:
+    """(n,) whether each held-out labelled clip is classified as labelled."""
+    return np.concatenate([_right_in_fold(recipe, run, test, every) for run, test in folds])
+
+
+def _right_in_fold(recipe: Recipe, run: Run, test: LabelledClips, every: Sequence[Clip]) -> NDArray[np.bool_]:
+    assert isinstance(recipe.method, Probe), "only a probe normalises"
+    probe = ProbeClassifier.fit(recipe, run.scheme, run.encoder, run.store, run.train, run.all_clips, recipe.method.c)
+    keys, voices = {clip.key for clip in test.clips}, {clip.speaker for clip in test.clips}
+    beside = {clip.key: clip for clip in every if clip.speaker in voices and clip.key not in keys}
+    said = probe.predict([*test.clips, *beside.values()]).probabilities[: len(test)]
+    right: NDArray[np.bool_] = said.argmax(axis=1) == test.targets.argmax(axis=1)
+    return right
+
+
+def _difference(one: NDArray[np.bool_], other: NDArray[np.bool_], truth: NDArray[np.int64]) -> tuple[float, float]:
+    """Difference in UAR of two classifiers on the same clips, and its standard error over clips."""
+    apart = one.astype(np.float64) - other
+    of_class = [apart[truth == k] for k in np.unique(truth)]
+    variance = sum(part.var() / len(part) for part in of_class) / len(of_class) ** 2
+    return float(np.mean([part.mean() for part in of_class])), float(np.sqrt(variance))
