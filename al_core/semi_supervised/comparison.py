@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 Kept = Literal["with", "without"]
-MeasuredOn = Literal["dev", "speakers"]
+MeasuredOn = Literal["dev", "speakers", "clips"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,8 @@ class Comparison:
     Attributes:
         finish: its kind.
         kept: the classifier with the higher figure; "without" where they are equal or nothing could be measured.
-        measured_on: "dev", or by cross-validation over the "speakers" of the labelled clips; None where neither could.
+        measured_on: "dev", or by cross-validation over the "speakers" of the labelled clips, or over the "clips" where
+            nobody is known; None where none could.
         uar_with, uar_without: 0 … 1; None where nothing was measured.
         n_believed: unlabelled clips that the finish learnt from.
         why: why nothing was measured, in a sentence; else None.
@@ -39,7 +40,7 @@ class Comparison:
         """Which is kept, and by how much, for an operator."""
         if self.uar_with is None or self.uar_without is None:
             return f"the finish {self.finish} is left out: {self.why}"
-        where = "on dev" if self.measured_on == "dev" else "by cross-validation over the labelled speakers"
+        where = "on dev" if self.measured_on == "dev" else f"by cross-validation over the labelled {self.measured_on}"
         verdict = "is kept" if self.kept == "with" else "is left out"
         return (
             f"the finish {self.finish} {verdict}: {where} UAR is {100 * self.uar_with:.1f} with it and "

@@ -20,7 +20,7 @@ from al_core.targets import Floats, LabelledClips
 from al_core.training.errors import DivergedError, TrainError
 from al_core.training.report import Finished, StepReport
 from al_core.training.run import Run, by_key
-from al_core.training.speaker_folds import clip_groups, speaker_folds
+from al_core.training.speaker_folds import clip_groups, nobody_is_known, speaker_folds
 
 Learn = Callable[[Run], Iterator[StepReport]]
 Reports = Generator[StepReport, None, StepReport]
@@ -30,7 +30,8 @@ def finish(run: Run, learn: Learn) -> Iterator[StepReport]:
     """Fine-tune without the finish, then with it; see `al_core.train.fine_tune`.
 
     Compared on dev, or without dev by cross-validation over the speakers of the labelled clips, whose unlabelled clips
-    are left out with them. Only clips of `run.all_clips` are ever believed: dev and test audio is no part of them.
+    are left out with them, or over the clips where nobody is known. Only clips of `run.all_clips` are ever believed:
+    dev and test audio is no part of them.
 
     Args:
         run: whose recipe has a finish.
@@ -162,7 +163,7 @@ def _compare(
     if figures is None:
         why = "there are no dev clips, and the labelled clips have fewer than two known speakers to compare on"
         return Comparison(kind, "without", n_believed=finished.n_believed, why=why)
-    return Comparison.of(kind, "speakers", *figures, finished.n_believed)
+    return Comparison.of(kind, "clips" if nobody_is_known(run) else "speakers", *figures, finished.n_believed)
 
 
 def _over_speakers(run: Run, learn: Learn) -> Generator[StepReport, None, tuple[float, float] | None]:

@@ -83,6 +83,13 @@ def test_without_dev_speakers_decide_and_their_unlabelled_clips_are_held_out_too
         assert held.isdisjoint({clip.speaker for clip in (*inner.train.clips, *inner.all_clips)})
 
 
+def test_where_nobody_is_known_clips_are_held_out_instead(encoder, store, voices: Voices) -> None:
+    train, pool = spoken_by(voices(0, 12), None), spoken_by(voices(12, 12), None).clips
+    last = last_of(Recipe(layer=1, finish=PSEUDO), CLASSES, encoder, store, train, None, pool)
+    assert last.finished is not None and last.finished.comparison.measured_on == "clips"
+    assert "over the labelled clips" in (last.warning or "")
+
+
 def test_where_nothing_can_be_compared_the_labels_alone_decide_and_it_is_told(encoder, store, voices: Voices) -> None:
     recipe, alone = Recipe(layer=1, finish=PSEUDO), spoken_by(voices(0, 9), "one")
     one = last_of(recipe, CLASSES, encoder, store, alone, None, spoken_by(voices(9, 6), "one").clips)
