@@ -86,7 +86,7 @@ def main() -> None:
 
 def cases(only: Path | None, short: bool, scratch: Path) -> list[Case]:
     """The encoders beside the repository where they are; else, and for the size of a released one, random weights."""
-    clips = mixed_clips(16 if short else 64)
+    clips = mixed_clips(8 if short else 64)
     if only is not None:
         return [Case(only.name, only, clips, repeats=3)]
     # The slower the encoder, the less a single run depends on chance.
@@ -98,7 +98,7 @@ def cases(only: Path | None, short: bool, scratch: Path) -> list[Case]:
     base = random_hubert_base(scratch)
     return [
         *(case for case in real if case.folder.is_dir()),
-        Case("hubert-base (random weights)", base, clips[: 8 if short else 32], repeats=1 if short else 3),
+        Case("hubert-base (random weights)", base, clips[: 4 if short else 32], repeats=1 if short else 3),
     ]
 
 

@@ -65,5 +65,6 @@ class GumbelQuantiser(nn.Module):
 
 
 def gumbel_noise(frames: int, groups: int, entries: int, rng: np.random.Generator) -> Tensor:
-    """(m, G, V) float32, −log(−log u) with u uniform."""
-    return torch.from_numpy(-np.log(rng.standard_exponential((frames, groups, entries), dtype=np.float32)))
+    """(m, G, V) float32, −log(−log u) with u uniform; finite, though −log u is 0 once in some million draws."""
+    drawn = rng.standard_exponential((frames, groups, entries), dtype=np.float32)
+    return torch.from_numpy(-np.log(np.maximum(drawn, np.finfo(np.float32).tiny)))

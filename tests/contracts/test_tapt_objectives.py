@@ -255,11 +255,16 @@ def speech(shared: Path) -> list[Clip]:
 
 
 REAL = [
-    ("whisper-tiny.en", TaptRecipe(MaskedUnits(), learning_rate=1e-4)),
-    ("whisper-tiny.en", TaptRecipe(LocalAttributes())),
+    ("whisper-tiny.en", TaptRecipe(MaskedUnits(), steps=14, learning_rate=1e-4)),
+    ("whisper-tiny.en", TaptRecipe(LocalAttributes(), steps=14)),
     *(
-        (name, TaptRecipe(Contrastive(quantiser_warmup_share=0.0), learning_rate=3e-4, head_learning_rate=3e-3))
-        for name in ("whisper-tiny.en", "mini-hubert")
+        (
+            name,
+            TaptRecipe(
+                Contrastive(quantiser_warmup_share=0.0), steps=steps, learning_rate=3e-4, head_learning_rate=3e-3
+            ),
+        )
+        for name, steps in (("whisper-tiny.en", 14), ("mini-hubert", 30))
     ),
 ]
 
@@ -269,7 +274,7 @@ def test_a_real_encoder_learns_from_real_speech(
     shared: Path, speech: list[Clip], tmp_path: Path, name: str, recipe: TaptRecipe
 ) -> None:
     encoder = open_encoder(shared / "encoders" / name)
-    reports = list(pretrain(replace(recipe, steps=14, seconds_per_step=6.0), encoder, speech, tmp_path))
+    reports = list(pretrain(replace(recipe, seconds_per_step=6.0), encoder, speech, tmp_path))
     losses = [report.loss for report in reports if report.stage == "train" and report.loss is not None]
     assert np.mean(losses[-5:]) < np.mean(losses[:3]) - 0.05
     assert reports[-1].embedding_rank is not None

@@ -140,8 +140,8 @@ def test_test_clips_that_were_heard_are_refused_with_their_ids(
     asked = ["evaluate", "--before", str(tmp_path / "tiny"), "--after", str(out), "--manifest", str(corpus)]
     assert main([*asked, "--cache", str(tmp_path / "cache")]) == 1
     told = capsys.readouterr().err
-    assert "TAPT heard 10 dev or test clips" in told
-    assert sorted(read_heard(out) or ())[0] in told
+    assert "TAPT heard dev or test audio" in told
+    assert any(key in told for key in read_heard(out) or ())
 
 
 @pytest.mark.parametrize("verb", ["", "run", "resume", "evaluate"])

@@ -71,3 +71,11 @@ def test_the_perplexity_is_the_number_of_entries_when_all_are_as_likely(pair) ->
     ours, _ = pair
     torch.nn.init.zeros_(ours.weight_proj.weight)
     assert ours(torch.randn(30, 12), 1.0, None).perplexity.item() == pytest.approx(12.0)
+
+
+def test_noise_is_finite_however_small_the_draw() -> None:
+    class Least(np.random.Generator):
+        def standard_exponential(self, *given: object, **named: object) -> np.ndarray:
+            return np.zeros((2, 1, 3), np.float32)
+
+    assert torch.isfinite(gumbel_noise(2, 1, 3, Least(np.random.PCG64(0)))).all()
