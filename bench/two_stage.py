@@ -95,6 +95,8 @@ class _Bench:
         folds = {
             name: fold_of(self.corpus(name), TEST_SPEAKERS[name], DEV_SPEAKERS[name], seed) for name in (source, target)
         }
+        if self.short:
+            folds = {name: replace(fold, test=fold.test[::3]) for name, fold in folds.items()}
         few = _few(other, folds[target], seed)
         place = self.output / f"{source}-{seed}"
         first = self.first(place, source, folds[source], seed)
