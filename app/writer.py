@@ -23,6 +23,7 @@ from app.db import Database
 log = logging.getLogger(__name__)
 ALONE = (1, 32)  # threads, and work a transaction: SQLite has one writer
 ABREAST = (2, 16)  # while one waits for the server the other computes; more only take turns at Python's lock
+DEADLOCK = "40P01"  # PostgreSQL's code: work that shares a transaction may hold what another's waits for
 TRIES = 5  # of work alone: who loses a race was beaten by somebody who got on
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ class Writer:
         try:
             with self._database.write() as session:
                 found = [waiting.work(session) for waiting in batch]
-        except Exception as error:
+        except Exception as error:  # the works are others': each is tried alone, and who asked for it gets its error
             if len(batch) == 1 and not _may_pass(error):
                 _tell(batch, [error])
                 return
@@ -120,7 +121,7 @@ class Writer:
             try:
                 with self._database.write() as session:
                     return work(session)
-            except Exception as error:
+            except Exception as error:  # whatever it is, who asked for the work gets it
                 if not tries_left or not _may_pass(error):
                     return error
         return None
@@ -132,8 +133,11 @@ def _hurried(database: Database) -> Database:
 
 
 def _may_pass(error: Exception) -> bool:
-    """A race that was lost, whose winner is visible now, or a connection that had died: the next is a new one."""
-    return isinstance(error, IntegrityError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    """A race or a deadlock that was lost, whose winner got on, or a connection that had died: the next is a new one."""
+    if not isinstance(error, DBAPIError):
+        return False
+    deadlock = getattr(error.orig, "sqlstate", None) == DEADLOCK
+    return isinstance(error, IntegrityError) or error.connection_invalidated or deadlock
 
 
 def _tell(batch: list[_Waiting], found: list[Any]) -> None:

@@ -11,6 +11,7 @@ from app.annotations.again import ask_again, open_round_of
 from app.annotations.answers import Answer, checked
 from app.annotations.closing import close_if_done
 from app.annotations.leases import LeaseId
+from app.annotations.locks import lock_clips
 from app.annotations.overlap import add_slots
 from app.annotations.settings import Annotating
 from app.annotations.team import anybody_left
@@ -38,6 +39,7 @@ def rule(
         said = Answer(_NOBODY, given.label, None, None, None, None, False, given.dimensions)
         scheme = read_scheme(project.scheme)
         checked(said if given.label is not None else _rated(said), scheme, Annotating(unclear=True))
+    lock_clips(session, [clip_id])
     decided = _append(session, project, clip_id, Decision(given.decision), account_id, given.reason, now, given)
     round_id = open_round_of(session, project_id)
     waiting = (
@@ -69,6 +71,7 @@ def send_back(
         ConflictError: nobody is left to ask, or nobody answered yet.
     """
     project = _own_clip(session, project_id, clip_id)
+    lock_clips(session, [clip_id])
     if given.to == "same":
         whom = [(answer.clip_id, answer.account_id) for answer in live_answers(session, project_id, [clip_id])]
         asked = ask_again(session, project_id, whom)

@@ -27,6 +27,18 @@ def close_if_done(session: Session, project_id: int, round_id: int, *, now: date
     if waiting(session, project_id, round_id):
         return False
     rounds.lock(session, round_id)
+    return _close_if_done(session, project_id, round_id, now)
+
+
+def close_if_free(session: Session, project_id: int, round_id: int, *, now: datetime) -> bool:
+    """The same for a transaction that holds an assignment: where somebody else has the round now, it does not wait."""
+    if waiting(session, project_id, round_id) or not rounds.try_lock(session, round_id):
+        return False
+    return _close_if_done(session, project_id, round_id, now)
+
+
+def _close_if_done(session: Session, project_id: int, round_id: int, now: datetime) -> bool:
+    """The same once the round is locked: something may have come back to it meanwhile."""
     return not waiting(session, project_id, round_id) and rounds.start_fine_tuning(session, round_id, now=now)
 
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from app.annotations.closing import close_if_done, hold_open
+from app.annotations.locks import lock_clips
 from app.annotations.routed import decide_route
 from app.annotations.rules import Adaptive, Routed
 from app.annotations.skips import last_position
-from app.annotations.statements import is_sqlite
 from app.annotations.team import anybody_left
 from app.errors import NotFoundError
 from app.labels.given import Given, live_answers
@@ -29,12 +29,6 @@ class _Slot:
     id: int
     slot: int
     state: str
-
-
-def one_answer_at_a_time(session: Session, clip_id: int) -> None:
-    """Make answers to one clip wait for each other: two that come together must both be counted."""
-    if not is_sqlite(session):
-        session.execute(text("SELECT pg_advisory_xact_lock(6, :clip)"), {"clip": clip_id})
 
 
 def adapt(
@@ -82,6 +76,7 @@ def set_overlap(session: Session, round_id: int, clip_id: int, overlap: int, *, 
         NotFoundError: the clip is not in the round.
         ConflictError: the round is not annotating.
     """
+    lock_clips(session, [clip_id])
     turn = hold_open(session, round_id)
     slots = _slots(session, round_id, clip_id)
     of_clip = (Assignment.round_id == round_id, Assignment.clip_id == clip_id, Assignment.kind == Kind.ANSWER)
@@ -132,10 +127,12 @@ def _slots(session: Session, round_id: int, clip_id: int) -> list[_Slot]:
 
 
 def _end(session: Session, slots: Sequence[_Slot]) -> None:
-    """Nobody is asked for these any more, unless somebody took one meanwhile."""
+    """Nobody is asked for these any more, unless somebody took one meanwhile, or is taking it now."""
+    still = (Assignment.id.in_([slot.id for slot in slots]), Assignment.state == AssignmentState.OPEN)
+    free = select(Assignment.id).where(*still).with_for_update(skip_locked=True)
     session.execute(
         update(Assignment)
-        .where(Assignment.id.in_([slot.id for slot in slots]), Assignment.state == AssignmentState.OPEN)
+        .where(Assignment.id.in_(free))
         .values(state=AssignmentState.OUT)
         .execution_options(synchronize_session=False)
     )

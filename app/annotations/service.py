@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from app.annotations import events, leases, probes, skips, statements
 from app.annotations.answers import Answer, checked, parse_scheme
-from app.annotations.closing import close_if_done, is_annotating
+from app.annotations.closing import close_if_free, is_annotating
 from app.annotations.events import Stored
 from app.annotations.leases import LeaseId
-from app.annotations.overlap import adapt, one_answer_at_a_time
-from app.annotations.rules import read_rule
+from app.annotations.locks import lock_clips
+from app.annotations.overlap import adapt
+from app.annotations.rules import Adaptive, Routed, read_rule
 from app.annotations.schemas import AnnotationOut
 from app.annotations.settings import Annotating, parse_annotating
 from app.annotations.statements import is_sqlite, run
@@ -51,9 +52,9 @@ def answer(session: Session, given: Answer, account_id: int, key: str, *, now: d
             return first
     settings = parse_annotating(asked.annotating)
     given, version = _under_its_scheme(session, given, asked, settings)
-    rule = None if asked.adaptive is None or asked.kind not in COUNTED else read_rule(asked.adaptive)
-    if rule is not None:
-        one_answer_at_a_time(session, asked.clip_id)
+    rule = _rule_of(asked)
+    if rule is not None or given.skip_reason is not None:
+        lock_clips(session, [asked.clip_id])  # of two answers that come together each must count the other
     row = events.event(
         given,
         asked,
@@ -81,7 +82,7 @@ def answer(session: Session, given: Answer, account_id: int, key: str, *, now: d
     if rule is not None and given.skip_reason is None:
         adapt(session, asked.project_id, asked.round_id, asked.clip_id, rule, now=now)
     if asked.round_id is not None and (not waiting or rule is not None):
-        close_if_done(session, asked.project_id, asked.round_id, now=now)
+        close_if_free(session, asked.project_id, asked.round_id, now=now)
     return Stored(stored, repeated=False, ending=_ending(asked, waiting))
 
 
@@ -109,6 +110,9 @@ def revise(session: Session, annotation_id: int, given: Answer, account_id: int,
         raise ConflictError(f"annotation {annotation_id} was revised or taken back: revise the newest answer")
     settings = parse_annotating(asked.annotating)
     given, version = _under_its_scheme(session, given, asked, settings)
+    rule = _rule_of(asked)
+    if rule is not None and not _adapts(session, asked):
+        rule = None
     row = events.event(
         given,
         asked,
@@ -123,9 +127,20 @@ def revise(session: Session, annotation_id: int, given: Answer, account_id: int,
     stored = Stored(events.append(session, row), repeated=False)
     if asked.followed:
         emit_annotation(session, stored.annotation.id, row)
-    if asked.adaptive is not None and asked.kind in COUNTED and is_annotating(session, asked.round_id):
-        adapt(session, asked.project_id, asked.round_id, asked.clip_id, read_rule(asked.adaptive), now=now)
+    if rule is not None:
+        adapt(session, asked.project_id, asked.round_id, asked.clip_id, rule, now=now)
     return stored
+
+
+def _rule_of(asked: Any) -> Adaptive | Routed | None:
+    """By which further answers about the clip are asked for; None where their number is fixed."""
+    return None if asked.adaptive is None or asked.kind not in COUNTED else read_rule(asked.adaptive)
+
+
+def _adapts(session: Session, asked: Any) -> bool:
+    """Whether its round still asks about the clip. An event refers to its assignment, so the round is locked before."""
+    lock_clips(session, [asked.clip_id])
+    return is_annotating(session, asked.round_id)
 
 
 def _find(session: Session, lease: LeaseId, account_id: int, key: str = "") -> Any:

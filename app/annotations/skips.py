@@ -8,10 +8,11 @@ asked any more: the clip waits for an adjudicator, not the round for the clip.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.annotations import statements
+from app.annotations.locks import lock_assignments
 from app.annotations.settings import ADJUDICATION, Annotating, SkipPolicy, SkipReason
 from app.annotations.statements import run
 from app.annotations.team import anybody_left
@@ -76,15 +77,15 @@ def _take_out(session: Session, asked: Any, held: Mapping[str, int], effect: str
     When it only goes to an adjudicator, who has it now may still answer, and the row stays with who had it.
     """
     out = effect == SkipPolicy.OUT
-    if run(session, statements.TAKE_OUT if out else statements.PASS_ON, **held).first() is None:
-        return None
-    ended = _WAITS if out else (AssignmentState.OPEN,)
     of_clip = (
         Assignment.project_id == asked.project_id,
         Assignment.clip_id == asked.clip_id,
         Assignment.kind.in_(COUNTED),
-        Assignment.state.in_(ended),
+        Assignment.state.in_(_WAITS if out else (AssignmentState.OPEN,)),
     )
+    lock_assignments(session, or_(Assignment.id == held["assignment"], and_(*of_clip)))
+    if run(session, statements.TAKE_OUT if out else statements.PASS_ON, **held).first() is None:
+        return None
     session.execute(
         update(Assignment)
         .where(*of_clip)

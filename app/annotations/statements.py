@@ -8,12 +8,14 @@ no data-modifying WITH, takes the same steps one by one.
 from typing import Any, cast
 
 from sqlalchemy import (
+    CTE,
     BindParameter,
     ColumnElement,
     CursorResult,
     Executable,
     Integer,
     Select,
+    Subquery,
     Table,
     Text,
     Update,
@@ -172,10 +174,12 @@ def _claim(postgresql: bool, kind: Kind | None = None) -> Update:
     PostgreSQL locks what it looks at, so the candidates stand in WITH, which it evaluates once.
     """
     expired, free = _free(True, kind), _free(False, kind)
+    expired_rows: CTE | Subquery
+    free_rows: CTE | Subquery
     if postgresql:
         expired_rows, free_rows = expired.cte("expired"), free.cte("free")
     else:
-        expired_rows, free_rows = expired.subquery("expired"), free.subquery("free")  # type: ignore[assignment]
+        expired_rows, free_rows = expired.subquery("expired"), free.subquery("free")
     either = union_all(select(expired_rows), select(free_rows)).subquery("either")
     first = (
         select(func.min(either.c.id).label("id"))

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.annotations import leases
 from app.annotations.closing import hold_open
 from app.annotations.leases import Lease, LeaseId
+from app.annotations.locks import lock_clips
 from app.annotations.settings import ADJUDICATION, SkipPolicy
 from app.errors import ConflictError
 from app.labels.given import is_live
@@ -57,7 +58,9 @@ def undo(
         return Undone(mine, [withdrawal.supersedes_id for withdrawal in before])
     taken: list[Lease] = []
     withdrawn: list[int] = []
-    for event in _newest(session, project_id, account_id, count):
+    newest = _newest(session, project_id, account_id, count)
+    lock_clips(session, [event.clip_id for event in newest])
+    for event in newest:
         try:
             lease = _take_back(session, event, account_id, now + timedelta(seconds=lease_s))
         except ConflictError:
@@ -113,6 +116,8 @@ def _take_back(session: Session, event: Row[Any], account_id: int, ends_at: date
             raise NothingToUndoError(f"{error.detail}; revise the answer instead") from error
     if event.kind == Kind.QUALIFICATION and _decided(session, event):
         raise NothingToUndoError("your qualification is decided: its answers stay as they are")
+    if event.effect == SkipPolicy.LATER and _has_it_again(session, event):
+        raise NothingToUndoError(f"clip {event.clip_id}, which you put off, is with you again: answer it")
     if event.effect == SkipPolicy.OTHERS and event.kind == Kind.ANSWER:
         _recall(session, event)
     row = session.execute(
@@ -139,6 +144,18 @@ def _as_left(effect: str | None, account_id: int) -> tuple[Any, ...]:
     if effect == SkipPolicy.LATER:
         return (Assignment.state == AssignmentState.OPEN,)
     return (Assignment.state == AssignmentState.OUT,)
+
+
+def _has_it_again(session: Session, event: Row[Any]) -> bool:
+    """Whether the annotator took another of the clip's places after putting the clip off."""
+    another = exists().where(
+        Assignment.id != event.assignment_id,
+        Assignment.clip_id == event.clip_id,
+        Assignment.account_id == event.account_id,
+        Assignment.round_id == event.round_id,
+        Assignment.kind == event.kind,
+    )
+    return session.execute(select(another)).scalar_one()
 
 
 def _recall(session: Session, event: Row[Any]) -> None:

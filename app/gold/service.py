@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from al_core.scheme import Scheme
@@ -114,13 +114,13 @@ def set_standing(session: Session, project_id: int, account_id: int, waived: boo
     session.flush()
 
 
-def _end_waiting(session: Session, project_id: int, whose: object) -> None:
+def _end_waiting(session: Session, project_id: int, whose: ColumnElement[bool]) -> None:
     """Probes that wait, or are being answered, are no longer wanted."""
     session.execute(
         update(Assignment)
         .where(
             Assignment.project_id == project_id,
-            whose,  # type: ignore[arg-type]
+            whose,
             Assignment.kind.in_((Kind.GOLD, Kind.QUALIFICATION)),
             Assignment.state.in_((AssignmentState.OPEN, AssignmentState.LEASED)),
         )

@@ -11,6 +11,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from al_core.recipe import Recipe
 from al_core.strategies.specs import Strategy
+from app.annotations.locks import lock_assignments
 from app.annotations.rules import Adaptive, Routed
 from app.annotations.settings import read_annotating
 from app.clips.leaks import refuse_leaks
@@ -176,6 +177,14 @@ def lock(session: Session, round_id: int) -> None:
         session.execute(select(Round.id).where(Round.id == round_id).with_for_update(key_share=True))
 
 
+def try_lock(session: Session, round_id: int) -> bool:
+    """The same without waiting; False where another transaction has the round."""
+    if session.get_bind().dialect.name == "sqlite":
+        return True
+    free = select(Round.id).where(Round.id == round_id).with_for_update(key_share=True, skip_locked=True)
+    return session.execute(free).first() is not None
+
+
 def start_fine_tuning(session: Session, round_id: int, *, now: datetime) -> bool:
     """annotating → fine_tuning with its job; False when somebody else did it already."""
     moved = session.execute(
@@ -245,9 +254,11 @@ def _newest(session: Session, project_id: int) -> Round | None:
 
 def _drop_assignments(session: Session, round_id: int) -> None:
     waiting = (AssignmentState.OPEN, AssignmentState.LEASED)
+    of_round = (Assignment.round_id == round_id, Assignment.state.in_(waiting))
+    lock_assignments(session, *of_round)
     session.execute(
         update(Assignment)
-        .where(Assignment.round_id == round_id, Assignment.state.in_(waiting))
+        .where(*of_round)
         .values(state=AssignmentState.OUT, account_id=None, expires_at=None)
         .execution_options(synchronize_session=False)
     )

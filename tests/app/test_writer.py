@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -97,6 +98,35 @@ def test_a_database_that_was_restarted_meanwhile_costs_nobody_an_answer(database
         )
     asyncio.run(everybody("ijklmnop"))
     assert _names(database) == set("abcdefghijklmnop")
+
+
+def test_who_loses_a_deadlock_tries_again_and_nobody_is_told(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer")
+    both_hold, tries = threading.Barrier(2, timeout=10), list[str]()
+
+    def crossing(name: str, first: int, then: int) -> Callable[[Session], int]:
+        def work(session: Session) -> int:
+            tries.append(name)
+            session.execute(text("SELECT pg_advisory_xact_lock(99, :key)"), {"key": first})
+            if tries.count(name) == 1:
+                both_hold.wait()
+            session.execute(text("SELECT pg_advisory_xact_lock(99, :key)"), {"key": then})
+            return _join(name)(session)
+
+        return work
+
+    async def everybody() -> list[int]:
+        return await asyncio.gather(one.run(crossing("a", 1, 2)), other.run(crossing("b", 2, 1)))
+
+    one, other = Writer(database), Writer(database)
+    try:
+        assert all(asyncio.run(everybody()))
+    finally:
+        one.stop()
+        other.stop()
+    assert sorted(tries) in (["a", "a", "b"], ["a", "b", "b"])
+    assert _names(database) == {"a", "b"}
 
 
 def test_it_starts_again_after_it_was_stopped(database: Database, writer: Writer) -> None:
