@@ -46,6 +46,8 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if len(body) < int(self.headers["Content-Length"]):
+                    return  # the courier was killed half way through
                 receiver.got.append((dict(self.headers), body))
                 status = receiver.behave(len(receiver.got))
                 receiver.closing.wait(seconds if status is not None else 60)
