@@ -1,7 +1,9 @@
 """What the service's tests stand on: both databases built by Alembic, an API with a token a role, and small WAVs."""
 
+import gc
 import hashlib
 import io
+import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -50,13 +52,29 @@ sys.path.insert(
 )  # `migrations` is in the repository, not among the installed packages
 
 
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder, for the tests whose jobs run."""
+    from al_core.encoders.tiny import build_tiny  # imports torch, which most of the service's tests do without
+
+    return build_tiny("whisper", tmp_path_factory.mktemp("encoder"), width=16, n_layers=2)
+
+
+@pytest.fixture(scope="session")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database at the newest revision, to be copied: a copy costs less than the revisions."""
+    path = tmp_path_factory.mktemp("upgraded") / "afterloop.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, upgraded: Path
+) -> Iterator[str]:
     """An empty database of a module's own, at the newest revision."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'afterloop.db'}"
-        upgrade(url)
-        yield url
+        yield f"sqlite:///{shutil.copy(upgraded, tmp_path_factory.mktemp('database'))}"
         return
     from migrations.check import find_server, temporary_postgres
 
@@ -134,6 +152,7 @@ def serving(settings: Settings, **client: Any) -> Iterator[Api]:
     app = create_app(settings)
     with app.state.db.write() as session:
         tokens = {role: create_account(session, str(role), role, utcnow())[1] for role in Role}
+    gc.freeze()  # an application that starts collects garbage, which would look at all of torch for every test
     with TestClient(app, **client) as test_client:
         yield Api(app, test_client, tokens)
 
@@ -224,15 +243,9 @@ def annotating() -> Callable[..., Annotating]:
             session.add_all(
                 Pick(round_id=turn.id, arm="strategy", clip_id=i, rank=r, score=0) for r, i in enumerate(ids)
             )
+            asked = {"project_id": project.id, "round_id": turn.id, "state": AssignmentState.OPEN}
             session.add_all(
-                Assignment(
-                    project_id=project.id,
-                    round_id=turn.id,
-                    clip_id=clip_id,
-                    slot=slot,
-                    position=slot * clips + place,
-                    state=AssignmentState.OPEN,
-                )
+                Assignment(clip_id=clip_id, slot=slot, position=slot * clips + place, **asked)
                 for slot in range(overlap)
                 for place, clip_id in enumerate(ids)
             )
@@ -355,15 +368,9 @@ def _tell_stories(session: Session, project_id: int, clips: list[int]) -> None:
         nonlocal number
         number += 1
         asked = Assignment(
-            project_id=project_id,
-            clip_id=clip,
-            kind=values.get("kind", "answer"),
-            slot=0,
-            position=0,
-            state=AssignmentState.DONE,
-            account_id=people[name],
-            fence=1,
-        )
+            project_id=project_id, clip_id=clip, kind=values.get("kind", "answer"), slot=0, position=0,
+            state=AssignmentState.DONE, account_id=people[name], fence=1,
+        )  # fmt: skip
         session.add(asked)
         session.flush()
         at = utcnow().replace(microsecond=number)

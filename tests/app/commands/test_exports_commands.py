@@ -2,31 +2,17 @@
 
 import hashlib
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select
 
 from app.models import Webhook
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-
-@pytest.fixture
-def run(api, settings, tmp_path, monkeypatch) -> Run:
-    """Run `afterloop …` on the test's database."""
+@pytest.fixture(autouse=True)
+def on_the_tests_database(run, settings, monkeypatch):
     monkeypatch.setenv("AFTERLOOP_DATABASE_URL", settings.url)
     monkeypatch.setenv("AFTERLOOP_DATA", str(settings.data))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("AFTERLOOP_WEBHOOK_ALLOW_PRIVATE", raising=False)
-
-    def afterloop(*words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-c", "from app.cli import main; main()", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-
-    return afterloop
 
 
 def test_what_is_exported_is_imported_again_unchanged(run, storied, tmp_path):
