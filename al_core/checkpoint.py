@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from al_core.audio import SAMPLE_RATE
 from al_core.encoders import EncoderError, SpeechEncoder, open_encoder
+from al_core.encoders.outline import resolve_layers
 from al_core.features import FeatureStore
 from al_core.manifest import (
     CheckpointError,
@@ -29,7 +30,7 @@ from al_core.peft.older import head_of_today
 from al_core.peft.probe import ProbeClassifier
 from al_core.peft.specs import Probe
 from al_core.peft.tuned import FirstStage, TunedClassifier
-from al_core.recipe import RecipeError, Start, resolve_layers
+from al_core.recipe import RecipeError, Start
 
 PROBE = "probe.safetensors"
 SPEAKERS = "speakers.safetensors"  # of format 1; today's probe is one file
@@ -131,7 +132,7 @@ def _write_weights(folder: Path, classifier: FineTuned) -> list[str]:
 def _describe(classifier: FineTuned, labels_digest: str, files: dict[str, str]) -> Manifest:
     encoder, recipe = classifier.encoder, classifier.recipe
     probe = classifier if isinstance(classifier, ProbeClassifier) else None
-    layers = resolve_layers(recipe, encoder.n_layers)
+    layers = resolve_layers(recipe, encoder.outline)
     return Manifest(
         recipe=recipe,
         scheme=classifier.scheme,

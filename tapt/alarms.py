@@ -10,7 +10,7 @@ from tapt.errors import TaptError
 Counts = NDArray[np.float64]
 
 LOSS_FLOOR = 0.01  # nats; nobody predicts hidden speech this well unless the targets have become trivial
-LEAST_TARGET_PERPLEXITY = 1.5  # targets poorer than an uneven coin hold nothing to learn
+LEAST_TARGET_PERPLEXITY = 2.0  # targets no richer than a coin hold nothing to learn
 LEAST_PREDICTED_PERPLEXITY = 2.0  # poorer predictions have collapsed, unless the targets are hardly richer
 LEAST_RANK = 2.0  # frames that span less lie on a line: healthy encoders have ten and more
 PATIENCE = 50  # steps after warm-up before collapse is judged: early predictions are poor in every run

@@ -135,7 +135,7 @@ def compare(
     check_heard(speech, heard)
     folds, notes = draw_folds(speech, heard, plan.seeds)
     for name, encoder in (("before", before), ("after", after)):
-        specs = [feature_spec(replace(plan.recipe, layer=layer), encoder.n_layers) for layer in plan.layers]
+        specs = [feature_spec(replace(plan.recipe, layer=layer), encoder) for layer in plan.layers]
         for report in embed(encoder, store, list(dict.fromkeys(specs)), speech.known.clips):
             yield EvaluationReport(f"embed {name}", report.done, report.total)
     points: list[EvaluationPoint] = []
@@ -173,7 +173,7 @@ def probe_figures(
         train = speech.part(chosen)
         try:
             probe = ProbeClassifier.fit(
-                recipe, speech.scheme, encoder, store, train, speech.part(fold.pool).clips, recipe.method.c
+                recipe, speech.scheme, encoder, store, train, speech.part(fold.pool).clips, recipe.method
             )
             found.append((len(chosen), _figure(probe, test, speech, fold)))
         except (MetricError, TargetError) as error:
@@ -207,7 +207,9 @@ def _result(
             found = paired([one.before for one in own], [one.after for one in own], mean_overlap(folds))
             rows.append(EvaluationRow(layer, fraction, float(np.mean([one.n_labels for one in own])), found))
     same = [layer for layer in plan.layers if all(p.before == p.after for p in points if p.layer == layer)]
-    unmoved = [f"layer {layer} tells both encoders apart nowhere: TAPT did not change it" for layer in same]
+    side_by_side = isinstance(plan.recipe.method, Probe) and plan.recipe.method.layers
+    named = ["what is read" if side_by_side else f"layer {layer}" for layer in same]
+    unmoved = [f"{name} tells both encoders apart nowhere: TAPT did not change it" for name in named]
     return EvaluationResult(
         figure="UAR" if speech.scheme.classes else "CCC",
         rows=tuple(rows),

@@ -2,22 +2,24 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from al_core.encoders import SpeechEncoder
 from al_core.features import Clip
 from tapt.alarms import Advice, check_targets
-from tapt.masking import mask_spans
+from tapt.masking import Mask, mask_spans
 from tapt.outcome import Outcome
 from tapt.rank import embedding_rank
 from tapt.recipe import MaskedUnits, TaptRecipe, TaptRecipeError
 from tapt.share import Share
 from tapt.student import Student, check_reaches
-from tapt.unit_targets import UnitTargets
+from tapt.unit_targets import ClipUnits, UnitTargets
 
 _WIDTH = 256  # of the space where frames meet unit embeddings, as in HuBERT base
 _SNAPSHOT = "snapshot."
@@ -41,12 +43,26 @@ class UnitHead(nn.Module):
         return projected @ F.normalize(self.embeddings, dim=-1).T / self.temperature  # (m, K)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Predicted:
+    """(heads, m, K) logits of m frames, and (heads, m) int64 the units that are there."""
+
+    logits: Tensor
+    wanted: NDArray[np.int64]
+
+    def cross_entropy(self) -> Tensor:
+        """Scalar: the mean over heads and frames."""
+        truth = torch.from_numpy(self.wanted.ravel()).to(self.logits.device)
+        return F.cross_entropy(self.logits.flatten(0, 1), truth)
+
+
 class MaskedUnitPrediction:
     """`MaskedUnits` at work on one encoder: units of its hidden states, predicted where frames are hidden.
 
-    The loss is the cross-entropy at hidden frames only (HuBERT's α = 1), averaged over every pair of a layer that is
-    clustered and a hidden state that predicts. Units of the first stage are the starting encoder's, of a later one the
-    student's at its beginning; heads learn on, for clusters keep their numbers.
+    The loss is the cross-entropy at hidden frames, −log softmax(logits)[unit], averaged over them and over every pair
+    of a layer that is clustered and a hidden state that predicts; with a `visible_weight` the same at the other frames
+    is added. Units of the first stage are the starting encoder's or of cepstra, of a later one the student's at its
+    beginning; heads learn on, for clusters of hidden states keep their numbers.
 
     Raises:
         TaptRecipeError: a hidden state of the recipe does not exist in this encoder.
@@ -73,7 +89,7 @@ class MaskedUnitPrediction:
             for _ in range(len(self._predicted_at) * len(self._layers))
         )
         self._heads.to(next(encoder.parameters()).device)
-        self._targets = UnitTargets(self._layers, objective.units, recipe.seed)
+        self._targets = UnitTargets(self._layers, objective.units, recipe.seed, objective.first_units == "mfcc")
         self._encoder = encoder
         self._stage = 0
         self._snapshot: dict[str, Tensor] = {}
@@ -115,7 +131,7 @@ class MaskedUnitPrediction:
         return True
 
     def loss(self, student: Student, share: Share, step: int) -> Outcome:
-        """Cross-entropy at hidden frames, −log softmax(logits)[unit], averaged over them and the heads.
+        """Cross-entropy at hidden frames, averaged over them and the heads, and at the others by their weight.
 
         Args:
             student: the encoder that learns.
@@ -126,25 +142,33 @@ class MaskedUnitPrediction:
         batch = student.encoder.prepare(waveforms)
         masked = mask_spans(batch.lengths, self._objective.mask_share, self._objective.mask_span, share.rngs)  # (b, f)
         units = [self._targets.of(i, waveform) for i, waveform in zip(share.positions, waveforms, strict=True)]
-        wanted = np.concatenate([u[:, row[: u.shape[1]]] for u, row in zip(units, masked, strict=True)], axis=1)
         states = student.states(batch, masked, self._predicted_at)
-        hide = torch.from_numpy(masked).to(student.device)
+        hidden = self._predict(states, units, masked)
+        weight = share.weight(hidden.wanted.shape[1])
+        loss = weight * hidden.cross_entropy()
+        if self._objective.visible_weight:
+            visible = self._predict(states, units, _frames_of(batch.lengths, masked.shape) & ~masked)
+            part = share.weight(visible.wanted.shape[1])
+            loss = loss + self._objective.visible_weight * part * visible.cross_entropy()
+        predicted = hidden.logits.detach().argmax(-1).cpu().numpy()  # (heads, m)
+        return Outcome(
+            loss=loss,
+            accuracy=float((predicted == hidden.wanted).mean()),
+            predicted=self._targets.count(predicted),
+            wanted=self._targets.count(hidden.wanted),
+            rank=embedding_rank(states[-1][torch.from_numpy(masked).to(student.device)]),
+        ).part(weight)
+
+    def _predict(self, states: Sequence[Tensor], units: Sequence[ClipUnits], chosen: Mask) -> "_Predicted":
+        """Every head's logits of the chosen frames, (b, f) bool, and the units that are there."""
+        wanted = np.concatenate([u[:, row[: u.shape[1]]] for u, row in zip(units, chosen, strict=True)], axis=1)
+        here = torch.from_numpy(chosen).to(states[0].device)
         logits = [
-            self._heads[place * len(self._layers) + i](state[hide])  # (m, K)
+            self._heads[place * len(self._layers) + i](state[here])  # (m, K)
             for place, state in enumerate(states)
             for i in range(len(self._layers))
         ]
-        pairs = np.tile(wanted.astype(np.int64), (len(states), 1))  # (heads, m)
-        weight = share.weight(wanted.shape[1])
-        loss = weight * F.cross_entropy(torch.cat(logits), torch.from_numpy(pairs.ravel()).to(student.device))
-        predicted = torch.stack(logits).detach().argmax(-1).cpu().numpy()  # (heads, m)
-        return Outcome(
-            loss=loss,
-            accuracy=float((predicted == pairs).mean()),
-            predicted=self._targets.count(predicted),
-            wanted=self._targets.count(pairs),
-            rank=embedding_rank(states[-1][hide]),
-        ).part(weight)
+        return _Predicted(torch.stack(logits), np.tile(wanted.astype(np.int64), (len(states), 1)))
 
     def after_step(self, step: int) -> None:
         """Nothing moves by itself."""
@@ -168,7 +192,12 @@ class MaskedUnitPrediction:
         self._heads.load_state_dict(_under("heads.", state))
         self._snapshot = _under(_SNAPSHOT, state)
         encoder = student.adapted(self._snapshot) if self._snapshot else self._encoder
-        self._targets.restore(_under("units.", state), encoder)
+        self._targets.restore(_under("units.", state), encoder, self._stage)
+
+
+def _frames_of(lengths: Sequence[int], shape: tuple[int, ...]) -> Mask:
+    """(b, f) bool: frames that are there and no padding."""
+    return np.arange(shape[1]) < np.array(lengths)[:, None]
 
 
 def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+_LEAST_SHARE = 1e-7  # as in fairseq and `transformers`
+
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
@@ -25,7 +27,8 @@ class Quantised:
     @property
     def perplexity(self) -> Tensor:
         """Scalar, Σ_g exp H(p̄_g); at most G · V."""
-        return torch.exp(-torch.xlogy(self.mean, self.mean).sum(-1)).sum()
+        # An entry that no frame gives any float32 probability has a gradient of log 0 otherwise, which is not finite.
+        return torch.exp(-(self.mean * torch.log(self.mean + _LEAST_SHARE)).sum(-1)).sum()
 
 
 class GumbelQuantiser(nn.Module):

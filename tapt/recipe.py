@@ -34,8 +34,12 @@ class MaskedUnits:
         predicted_at: hidden states that predict every layer's units (Wang et al., arXiv:2112.08778); −1 is the last.
         stages: the steps are divided into so many parts; each begins with units found anew, from the encoder as it is
             by then.
+        first_units: what the first stage clusters. "encoder" is its hidden states; "mfcc", as in HuBERT's first
+            iteration, serves an encoder whose weights are random, and takes one layer.
         mask_share: share of frames covered by spans.
         mask_span: frames a span.
+        visible_weight: of the cross-entropy at frames that are not hidden, beside 1 for the hidden ones; HuBERT's
+            (1 − α) / α, whose base model has 0. An encoder that starts from random weights learns to hear by it.
         temperature: of the cosine logits.
     """
 
@@ -44,15 +48,20 @@ class MaskedUnits:
     layers: tuple[int, ...] = (-1,)
     predicted_at: tuple[int, ...] = (-1,)
     stages: int = 1
+    first_units: Literal["encoder", "mfcc"] = "encoder"
     mask_share: float = 0.4
     mask_span: int = 10
+    visible_weight: float = 0.0
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        _require(2 <= self.units <= 32_767, "units", self.units, "from 2 to 32767")
+        _require(self.visible_weight >= 0, "visible_weight", self.visible_weight, "0 or above")
+        _require(3 <= self.units <= 32_767, "units", self.units, "from 3 to 32767")
         _check_states("layers", self.layers, least=0, minus_one="the middle")
         _check_states("predicted_at", self.predicted_at, least=1, minus_one="the last")
         _require(self.stages >= 1, "stages", self.stages, "at least 1")
+        one_codebook = self.first_units == "encoder" or len(self.layers) == 1
+        _require(one_codebook, "layers", list(self.layers), "a single one, for first_units is mfcc")
         _check_masking(self)
 
 
@@ -99,7 +108,7 @@ class Contrastive:
 
     def __post_init__(self) -> None:
         _require(self.groups >= 1, "groups", self.groups, "at least 1")
-        _require(2 <= self.entries <= 32_767, "entries", self.entries, "from 2 to 32767")
+        _require(3 <= self.entries <= 32_767, "entries", self.entries, "from 3 to 32767")
         warmup = self.quantiser_warmup_share
         _require(0 <= warmup < 1, "quantiser_warmup_share", warmup, "from 0 to below 1")
         _require(self.negatives >= 1, "negatives", self.negatives, "at least 1")
@@ -157,7 +166,7 @@ class LocalAttributes:
         )
         _require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        _require(2 <= self.attributes <= 32_767, "attributes", self.attributes, "from 2 to 32767")
+        _require(3 <= self.attributes <= 32_767, "attributes", self.attributes, "from 3 to 32767")
         _require(self.refresh_epochs >= 1, "refresh_epochs", self.refresh_epochs, "at least 1")
         _require(self.distillation_weight >= 0, "distillation_weight", self.distillation_weight, "0 or above")
         _require(0 <= self.ema_start <= self.ema_end, "ema_start", self.ema_start, "from 0 to ema_end")

@@ -16,6 +16,7 @@ from al_core.encoders.digest import digest_of
 from al_core.encoders.local_attributes import LocalAttributeEncoder, read_adapter
 from al_core.encoders.outline import LOCAL_ATTRIBUTES
 from al_core.encoders.quiet import quiet
+from al_core.encoders.starter import place_of
 from al_core.encoders.waveform import FAMILIES, WaveformEncoder
 from al_core.encoders.whisper import WhisperEncoder
 
@@ -31,7 +32,7 @@ def open_encoder(source: str | Path, device: str | torch.device = "cpu") -> Spee
     open alike. The folder of an encoder with local attributes opens as well, see `LocalAttributeEncoder`.
 
     Args:
-        source: a Hugging Face hub id, or a folder in Hugging Face format or with local attributes.
+        source: a Hugging Face hub id, a folder in Hugging Face format or with local attributes, or "afterloop/starter".
         device: where its weights go.
 
     Raises:
@@ -41,14 +42,15 @@ def open_encoder(source: str | Path, device: str | torch.device = "cpu") -> Spee
     name = str(source)
     if (Path(name) / LOCAL_ATTRIBUTES).is_file():
         return _open_with_local_attributes(Path(name), device)
-    _check_folder(Path(name))
+    place = place_of(source)
+    _check_folder(Path(place))
     with _named_refusal(name):
         from transformers import AutoFeatureExtractor, PreTrainedConfig
 
-        family = str(PreTrainedConfig.get_config_dict(name)[0].get("model_type", "unknown"))
+        family = str(PreTrainedConfig.get_config_dict(place)[0].get("model_type", "unknown"))
         _check_family(name, family)
-        extractor = AutoFeatureExtractor.from_pretrained(name)
-        network, found = _load(name, family)
+        extractor = AutoFeatureExtractor.from_pretrained(place)
+        network, found = _load(place, family)
     _check_preparation(name, extractor)
     _check_weights(name, network, found)
     encoder: SpeechEncoder
@@ -105,17 +107,19 @@ def _check_family(name: str, family: str) -> None:
         raise EncoderError(f"{name} is of family {family!r}, which is not supported: use one of {', '.join(known)}")
 
 
-def _load(name: str, family: str) -> tuple[Any, dict[str, Any]]:
+def _load(place: str, family: str) -> tuple[Any, dict[str, Any]]:
     """The encoder's network in float32, and what `transformers` tells about the weights it found."""
     from transformers import AutoModel
     from transformers.models.whisper.modeling_whisper import WhisperEncoder as WhisperNetwork
 
-    # `transformers` ships no types for from_pretrained, hence the two ignores.
+    network: Any  # `transformers` ships no types for from_pretrained
     options: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
     if family == "whisper":
         # The encoder alone, out of a checkpoint with or without a decoder: no decoder is ever built or read.
-        return WhisperNetwork.from_pretrained(name, key_mapping={r"^(model\.)?encoder\.": ""}, **options)  # type: ignore[no-any-return]
-    return AutoModel.from_pretrained(name, **options)  # type: ignore[no-any-return]
+        network, told = WhisperNetwork.from_pretrained(place, key_mapping={r"^(model\.)?encoder\.": ""}, **options)
+    else:
+        network, told = AutoModel.from_pretrained(place, **options)
+    return network, told
 
 
 def _check_preparation(name: str, extractor: Any) -> None:

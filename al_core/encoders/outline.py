@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from al_core.encoders.starter import place_of
 from al_core.peft.specs import (
     Adapter,
     BitFit,
@@ -78,6 +79,26 @@ def read_outline(source: str | Path) -> Outline | None:
         return None
 
 
+def resolve_layers(recipe: Recipe, outline: Outline) -> tuple[int, ...]:
+    """Every hidden state a recipe's head reads in an encoder, rising.
+
+    Of an encoder that ends in an adapter with local attributes, "quarters" are the adapter's frames, what it reads, and
+    half of the way there.
+
+    Raises:
+        RecipeError: the encoder lacks one of them.
+    """
+    n_layers = outline.n_layers
+    wanted = recipe.method.layers if isinstance(recipe.method, Probe) else ()
+    if wanted == "quarters":
+        if outline.has_local_attributes:
+            return tuple(sorted({(n_layers - 1) // 2, n_layers - 1, n_layers}))
+        return tuple(sorted({round(share * n_layers) for share in (0.25, 0.5, 0.75)}))
+    if wanted and wanted[-1] > n_layers:
+        raise RecipeError(f"recipe.method.layers names {wanted[-1]}: this encoder has hidden states 0 to {n_layers}")
+    return wanted or (resolve_layer(recipe.layer, n_layers),)
+
+
 def check_fits(recipe: Recipe, outline: Outline) -> None:
     """Refuse a recipe that cannot work on this encoder.
 
@@ -85,9 +106,10 @@ def check_fits(recipe: Recipe, outline: Outline) -> None:
         RecipeError: a layer or more blocks than it has, a linear that it has not, a sum of one state, LoRA and DoRA on
             one linear; the sentence begins with the field.
     """
-    stop = resolve_layer(recipe.layer, outline.n_layers)
     if isinstance(recipe.method, Probe):
+        resolve_layers(recipe, outline)
         return
+    stop = resolve_layer(recipe.layer, outline.n_layers)
     parts = parts_of(recipe.method)
     if stop == 0:
         raise RecipeError(f"recipe.layer is 0: {parts[0].kind} has no block to train below it, use 1 or above, or -1")
@@ -158,7 +180,7 @@ def _check_low_rank(parts: tuple[Part, ...], outline: Outline) -> None:
 
 
 def _config_file(source: str | Path) -> Path | None:
-    folder = Path(source)
+    folder = Path(place_of(source))
     if folder.is_dir():
         return folder / CONFIG
     if folder.is_absolute() or str(source).startswith("."):

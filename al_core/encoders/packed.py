@@ -36,8 +36,8 @@ def packed_copy(encoder: SpeechEncoder) -> SpeechEncoder:
     Where packing does not apply (an accelerator, another processor than x86-64, other dtypes) it is the encoder itself.
     """
     first = next(encoder.parameters())
-    # torch leaves this function untyped.
-    on_x86 = platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    has_mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    on_x86 = platform.machine() in ("x86_64", "AMD64") and has_mkldnn
     if first.device.type != "cpu" or first.dtype != torch.float32 or not on_x86:
         return encoder
     shared: dict[int, Any] = {id(tensor): tensor for tensor in (*encoder.parameters(), *encoder.buffers())}

@@ -36,7 +36,7 @@ _VERDICT: JsonDict = {
     "low": -0.004,
     "high": 0.02,
     "n": 5,
-    "layer": 2,
+    "layers": [1, 2, 3],
     "against": None,
     "labels": 263,
     "speakers": 5,

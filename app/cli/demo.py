@@ -18,9 +18,9 @@ FOLDER = Path("demo-out")
 
 def demo(
     data: Path | None = typer.Option(None, help="A manifest.csv of real speech; without it, a built-in spoken corpus."),
-    encoder: str | None = typer.Option(None, help="Hugging Face id or folder; without it, a tiny random encoder."),
+    encoder: str | None = typer.Option(None, help="Hugging Face id or folder; without it, the built-in starter."),
     layer: int | None = typer.Option(None, help="The one hidden state the probe reads, in place of three."),
-    tapt_steps: int = typer.Option(60, min=0, help="Steps of adaptation to the unlabeled audio; 0 for none."),
+    tapt_steps: int = typer.Option(30, min=0, help="Steps of adaptation to the unlabeled audio; 0 for none."),
     rounds: int = typer.Option(8, min=1, help="Rounds, the seed set included."),
     batch_size: int = typer.Option(0, min=0, help="Labels a round; 0 for a twenty-fourth of the training clips."),
     strategy: str = typer.Option("coverage_then_margin", help="Query strategy of the strategy arm."),
@@ -35,6 +35,7 @@ def demo(
     """
     from rich.console import Console
 
+    from al_core.encoders.starter import STARTER
     from app.accounts.service import create_account
     from app.cli.opening import open_database
     from app.db import utcnow
@@ -49,7 +50,7 @@ def demo(
     manifest = data.resolve() if data else _built_in_corpus(console)
     if manifest.is_dir():
         manifest = manifest / "manifest.csv"
-    encoder_source = _absolute(encoder) if encoder else _built_in_encoder()
+    encoder_source = _absolute(encoder) if encoder else STARTER
     plan = Plan(
         manifest=manifest,
         encoder=encoder_source,
@@ -74,7 +75,7 @@ def demo(
         story = Story(plan, base_url, tokens[1], tokens[2:])
         _show_progress(console, story)
         assert story.outcome is not None
-        _conclude(console, story.outcome, plan.manifest.parent.name, built_in=data is None or encoder is None)
+        _conclude(console, story.outcome, plan.manifest.parent.name, is_synthetic=data is None)
         dashboard = f"{base_url}/projects/{story.outcome.project_id}"
         if stay:
             console.print(
@@ -99,12 +100,6 @@ def _built_in_corpus(console: "Console") -> Path:
     return (folder / "manifest.csv").resolve()
 
 
-def _built_in_encoder() -> str:
-    from al_core.encoders.tiny import build_tiny
-
-    return str(build_tiny("whisper", FOLDER / "tiny-encoder", width=128, n_layers=4).resolve())
-
-
 def _absolute(encoder: str) -> str:
     """A folder by its whole path, since the worker may stand elsewhere; a hub id as it is."""
     return str(Path(encoder).resolve()) if Path(encoder).exists() else encoder
@@ -122,7 +117,7 @@ def _show_progress(console: "Console", story: "Story") -> None:
             bars.update(rows[now.stage], completed=now.done, total=now.total, detail=now.detail)
 
 
-def _conclude(console: "Console", outcome: "Outcome", corpus: str, built_in: bool) -> None:
+def _conclude(console: "Console", outcome: "Outcome", corpus: str, is_synthetic: bool) -> None:
     from app.demo.picture import curve_table, draw_curve
 
     console.print(curve_table(outcome.points, outcome.n_train))
@@ -131,10 +126,8 @@ def _conclude(console: "Console", outcome: "Outcome", corpus: str, built_in: boo
     if outcome.verdict is not None:
         console.print(f"TAPT: {outcome.verdict}", soft_wrap=True, highlight=False)
     console.print(f"{outcome.n_clips} clips, {outcome.seconds:.0f} s in all; picture: {picture}")
-    if built_in:
-        console.print(
-            "[yellow]Synthetic voices or a random encoder: these figures say nothing about real speech.[/yellow]"
-        )
+    if is_synthetic:
+        console.print("[yellow]Synthetic voices: these figures say nothing about real speech.[/yellow]")
 
 
 def _wait_for_interrupt() -> None:

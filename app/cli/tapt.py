@@ -118,7 +118,13 @@ def _print(verdict: dict[str, Any]) -> None:
     typer.echo(verdict["sentence"])
     if "labels" in verdict:
         against = "the encoder as named" if verdict["against"] is None else f"checkpoint {verdict['against']}"
-        told = f"{verdict['labels']} labels of {verdict['speakers']} speakers, layer {verdict['layer']}"
+        told = f"{verdict['labels']} labels of {verdict['speakers']} speakers, {_layers(verdict)}"
         typer.echo(f"against {against}, on {told}")
     for note in verdict["notes"]:
         typer.echo(f"note: {note}")
+
+
+def _layers(verdict: dict[str, Any]) -> str:
+    """The hidden states the probe read: "layer 2", "layers 1, 2 and 3". A verdict of before names one, as `layer`."""
+    *others, last = verdict.get("layers") or [verdict["layer"]]
+    return f"layers {', '.join(map(str, others))} and {last}" if others else f"layer {last}"

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import select
 
 from al_core.encoders import SpeechEncoder
+from al_core.encoders.outline import resolve_layers
 from al_core.features import FeatureError
 from al_core.peft.specs import Probe
-from al_core.recipe import Recipe, RecipeError, resolve_layer
+from al_core.recipe import Recipe, RecipeError
 from al_core.scheme import Scheme
 from app import models
 from app.db import utcnow
@@ -46,11 +47,11 @@ def give_verdict(
     project = context.project()
     recipe, scheme = probe_of(read_recipe(project.recipe)), read_scheme(project.scheme)
     figure: Figure = "UAR" if scheme.classes else "CCC"
-    told: dict[str, Any] = {"layer": recipe.layer, "figure": figure, "against": against, "notes": []}
+    told: dict[str, Any] = {"figure": figure, "against": against, "notes": []}
     found: Paired | str
     try:
-        for encoder in (after, before):
-            resolve_layer(recipe.layer, encoder.n_layers)
+        _, read = (resolve_layers(recipe, encoder.outline) for encoder in (before, after))
+        told["layers"] = list(read)  # of the adapted encoder, which may have a block more
         speech = _speech(context, scheme, guard.least_labels)
         told |= {"labels": len(speech.known), "speakers": len(set(speech.groups) - {None})}
         plan = EvaluationPlan(recipe, (recipe.layer,), seeds=guard.seeds)

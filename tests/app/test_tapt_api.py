@@ -17,7 +17,7 @@ from app.settings import Settings
 
 WHISPER = {"model_type": "whisper", "encoder_layers": 4, "d_model": 384}
 VERDICT = {
-    "outcome": "worse", "activated": False, "sentence": "the probe's UAR goes from 71.2 to 70.0 %", "layer": 2,
+    "outcome": "worse", "activated": False, "sentence": "the probe's UAR goes from 71.2 to 70.0 %",
     "figure": "UAR", "against": None, "labels": 263, "speakers": 5, "notes": ["a note"], "job_id": 1,
 }  # fmt: skip
 
@@ -236,10 +236,15 @@ def test_the_command_line_refuses_what_a_recipe_cannot_be(command: Any) -> None:
     assert "recipe.objective.units is 1" in " ".join(refused.output.replace("│", " ").split())
 
 
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [({"layers": [1, 2, 3]}, "layers 1, 2 and 3"), ({"layers": [2]}, "layer 2"), ({"layer": 2}, "layer 2")],
+    ids=["several", "one", "of before"],
+)
 def test_the_command_line_prints_a_verdict_or_why_there_is_none(
-    api: Any, project: int, command: Any, monkeypatch: pytest.MonkeyPatch
+    api: Any, project: int, command: Any, monkeypatch: pytest.MonkeyPatch, read: dict[str, Any], said: str
 ) -> None:
-    _adapted(api, project, 1, {})
+    _adapted(api, project, 1, read)
     queued = command("evaluate", "calls", "--no-wait").output
     assert queued == f"job {_newest(api).id} is queued\n"
     assert _newest(api).payload["guard"]["activate"] == "never"
@@ -257,6 +262,7 @@ def test_the_command_line_prints_a_verdict_or_why_there_is_none(
     done = command("evaluate", "calls")
     assert done.exit_code == 0, done.output
     assert "the probe's UAR goes from 71.2 to 70.0 %\nagainst the encoder as named, on 263 labels" in done.output
+    assert f" of 5 speakers, {said}\n" in done.output
     assert done.output.endswith("note: a note\n")
     failed = command("evaluate", "calls")
     assert failed.exit_code == 1

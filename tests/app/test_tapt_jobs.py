@@ -1,41 +1,34 @@
 """TAPT's jobs on a tiny encoder: the guard between an adapted encoder and the project, and runs that are broken off."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from sqlalchemy import select
 
 from al_core.encoders import open_encoder
 from al_core.encoders.tiny import build_tiny
-from al_core.recipe import Recipe
+from al_core.recipe import Recipe, recipe_to_dict, standard_recipe
 from al_core.scheme import Scheme
 from al_core.strategies.specs import Random
 from app.adaptation.overview import notes_on
 from app.adaptation.service import adapt, request_verdict, resume
-from app.clips.ingest import check_audio
-from app.clips.service import Particulars, add_clip
 from app.db import Database, utcnow
 from app.jobs import adapt as adapting
-from app.jobs import queue
-from app.jobs.child import run_job
 from app.jobs.tapt_progress import progress_of
-from app.migrating import upgrade
 from app.models import Checkpoint, Clip, Job, JobEvent, Project, Round
 from app.projects.service import create_project
 from app.rounds.service import open_round
 from app.settings import Settings
-from app.storage import Storage
 from tapt.heard import read_heard
 from tapt.promotion import Guard
 from tapt.recipe import Contrastive, LastBlocks, LocalAttributes, MaskedUnits, TaptRecipe
 from tapt.report import TaptReport
+from tests.app.tones import CLASSES, add_tones, run_waiting
 
-CLASSES = ("high", "low")
 SPEAKERS = {"train": "ab", "dev": "cdef", "test": "g"}
 CLIPS_A_SPEAKER = 4
 RECIPE = TaptRecipe(MaskedUnits(units=4), steps=4, seconds_per_step=1, checkpoint_every=1)
@@ -44,16 +37,9 @@ Run = Callable[[], list[tuple[str, str]]]
 
 
 @pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """SQLite alone: these jobs write as those of `test_kinds` do, which run on both databases."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'afterloop.db'}"
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny("whisper", tmp_path_factory.mktemp("encoder"), width=16, n_layers=2)
+def database_url(tmp_path_factory: pytest.TempPathFactory, upgraded: Path) -> str:
+    """SQLite alone: these jobs write as those of `kinds` do, which run on both databases."""
+    return f"sqlite:///{shutil.copy(upgraded, tmp_path_factory.mktemp('database'))}"
 
 
 @pytest.fixture
@@ -64,18 +50,7 @@ def project(database: Database, settings: Settings, encoder: Path, tmp_path: Pat
             session, name="tones", scheme=Scheme(CLASSES), encoder=str(encoder), recipe=Recipe(layer=1),
             strategy=Random(), batch_size=2, now=utcnow(),
         ).id  # fmt: skip
-    storage, rng = Storage(settings.blobs), np.random.default_rng(0)
-    for split, speakers in SPEAKERS.items():
-        for name in (f"{speaker}-{number}" for speaker in speakers for number in range(CLIPS_A_SPEAKER)):
-            label = CLASSES[int(name[-1]) % 2]
-            tone = np.sin(2 * np.pi * (900 if label == "high" else 150) * np.arange(6_400) / 16_000)
-            path = tmp_path / f"{name}.wav"
-            soundfile.write(path, 0.3 * tone + 0.05 * rng.standard_normal(len(tone)), 16_000)
-            checked = check_audio(storage, path, storage.put(path), 0.0, None, 30)
-            known = None if split == "train" else label
-            said = Particulars(speaker=name[0], split=split, external_id=name, reference_label=known)
-            with database.write() as session:
-                add_clip(session, made, checked, said, utcnow())
+    add_tones(database, settings, made, SPEAKERS, CLIPS_A_SPEAKER, tmp_path)
     return made
 
 
@@ -83,18 +58,7 @@ def project(database: Database, settings: Settings, encoder: Path, tmp_path: Pat
 def run(database: Database, settings: Settings) -> Run:
     """Run every job that waits, and those they queue; returns their kinds and how they ended."""
 
-    def everything() -> list[tuple[str, str]]:
-        ended = []
-        while True:
-            with database.write() as session:
-                claim = queue.claim(session, "test", 60, now=utcnow())
-            if claim is None:
-                return ended
-            run_job(settings, database, claim)
-            with database.read() as session:
-                ended.append((claim.kind, session.get_one(Job, claim.job_id).state))
-
-    return everything
+    return lambda: run_waiting(database, settings)
 
 
 def _adapt(database: Database, project: int, guard: Guard, recipe: TaptRecipe = RECIPE) -> int:
@@ -131,7 +95,7 @@ def test_an_encoder_that_does_not_lose_is_used_and_its_verdict_stands_on_the_che
     verdict = checkpoint.report["verdicts"][-1]
     assert _in_use(database, project) == checkpoint.id
     assert (verdict["outcome"], verdict["activated"], verdict["against"]) == ("not_worse", True, None)
-    assert (verdict["labels"], verdict["speakers"], verdict["layer"], verdict["n"]) == (16, 4, 1, 5)
+    assert (verdict["labels"], verdict["speakers"], verdict["layers"], verdict["n"]) == (16, 4, [1], 5)
     assert verdict["gain"] == pytest.approx(verdict["after"] - verdict["before"])
     assert checkpoint.folder == f"checkpoints/adapt-{job}"
     with database.read() as session:
@@ -149,23 +113,31 @@ def test_an_encoder_that_does_not_lose_is_used_and_its_verdict_stands_on_the_che
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    ("recipe", "read", "layers"),
     [
-        TaptRecipe(Contrastive(entries=4, negatives=3), steps=3, seconds_per_step=1, scope=LastBlocks(k=1)),
-        TaptRecipe(LocalAttributes(width=8, heads=2, blocks=1, attributes=4), steps=3, seconds_per_step=1),
+        (
+            TaptRecipe(Contrastive(entries=4, negatives=3), steps=3, seconds_per_step=1, scope=LastBlocks(k=1)),
+            Recipe(layer=-1),
+            [2],
+        ),
+        (
+            TaptRecipe(LocalAttributes(width=8, heads=2, blocks=1, attributes=4), steps=3, seconds_per_step=1),
+            standard_recipe(),
+            [0, 1, 2],
+        ),
     ],
-    ids=lambda recipe: recipe.objective.kind,
+    ids=["contrastive", "local_attributes"],
 )
 def test_every_objectives_encoder_is_compared_and_embeds_the_project(
-    database: Database, project: int, run: Run, recipe: TaptRecipe
+    database: Database, project: int, run: Run, recipe: TaptRecipe, read: Recipe, layers: list[int]
 ) -> None:
     with database.write() as session:
-        session.get_one(Project, project).recipe = {"layer": -1}
+        session.get_one(Project, project).recipe = recipe_to_dict(read)
     _adapt(database, project, Guard(margin=0.9, least_labels=FEW), recipe)
     assert run() == [("adapt", "succeeded"), ("embed", "succeeded")]
     checkpoint = _newest(database)
     verdict = checkpoint.report["verdicts"][-1]
-    assert (verdict["outcome"], verdict["n"], verdict["layer"]) == ("not_worse", 5, -1)
+    assert (verdict["outcome"], verdict["n"], verdict["layers"]) == ("not_worse", 5, layers)
     with database.read() as session:
         embedded = session.scalars(select(Job.result).where(Job.kind == "embed")).one()
     assert embedded["encoder_digest"] == checkpoint.encoder_digest

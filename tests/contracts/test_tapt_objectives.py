@@ -39,6 +39,7 @@ OBJECTIVES: list[Objective] = [
 SCOPES: list[Scope] = [Everything(), Everything(front_end=True), LastBlocks(k=1), FeedForwardLora(rank=4)]
 HARD = [  # what each objective does over several steps: stages, a warm-up, clusters found anew
     MaskedUnits(units=12, layers=(1, 2), predicted_at=(2, -1), stages=2),
+    MaskedUnits(units=12, stages=2, first_units="mfcc", visible_weight=0.5),
     Contrastive(groups=2, entries=8, negatives=10, quantiser_warmup_share=0.34),
     LocalAttributes(attributes=12, width=16, heads=4, blocks=2, ema_start=0.9, ema_end=0.99),
 ]
@@ -206,7 +207,10 @@ def test_the_adapted_encoder_opens_in_transformers_and_computes_what_the_student
 
 def hard_recipes() -> Iterator[TaptRecipe]:
     for objective in HARD:
-        for scope in SCOPES[:1] if isinstance(objective, LocalAttributes) else SCOPES[1:]:
+        from_scratch = isinstance(objective, MaskedUnits) and objective.first_units == "mfcc"
+        for scope in (
+            SCOPES[:1] if isinstance(objective, LocalAttributes) else SCOPES[1:2] if from_scratch else SCOPES[1:]
+        ):
             yield TaptRecipe(
                 objective=objective, scope=scope, steps=6, seconds_per_step=5.0, learning_rate=1e-3, checkpoint_every=2
             )

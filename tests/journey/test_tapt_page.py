@@ -28,9 +28,10 @@ SENTENCE = (
 )
 VERDICT = {
     "outcome": "not_worse", "activated": True, "sentence": SENTENCE, "figure": "UAR", "before": 0.712, "after": 0.72,
-    "gain": 0.008, "low": -0.004, "high": 0.02, "n": 5, "layer": 2, "against": None, "labels": 263, "speakers": 5,
-    "notes": ["TAPT heard 5 of the speakers, without labels: they are never tested on"], "job_id": 1,
+    "gain": 0.008, "low": -0.004, "high": 0.02, "n": 5, "layers": [1, 2, 3], "against": None, "labels": 263,
+    "speakers": 5, "notes": ["TAPT heard 5 of the speakers, without labels: they are never tested on"], "job_id": 1,
 }  # fmt: skip
+OF_BEFORE = {name: value for name, value in VERDICT.items() if name != "layers"} | {"layer": 2}
 
 
 def _project(stage: "Stage", voices: list[bytes], name: str, **given: Any) -> int:
@@ -57,13 +58,13 @@ def _tell(stage: "Stage", job: int, steps: range) -> None:
             queue.report(session, job, 1, report, now=utcnow())
 
 
-def _end(stage: "Stage", project: int, job: int) -> int:
+def _end(stage: "Stage", project: int, job: int, verdict: dict[str, Any] = VERDICT) -> int:
     """The run ends well; the id of its checkpoint."""
     with stage.db.write() as session:
         queue.finish(session, job, 1, {"loss": 2.0, "steps": 100}, now=utcnow())
         made = Checkpoint(
             project_id=project, kind="encoder", folder=f"checkpoints/adapt-{job}", encoder_digest=f"adapted {job}",
-            recipe={}, report={"verdicts": [VERDICT | {"judged_at": utcnow().isoformat()}]}, created_at=utcnow(),
+            recipe={}, report={"verdicts": [verdict | {"judged_at": utcnow().isoformat()}]}, created_at=utcnow(),
         )  # fmt: skip
         session.add(made)
         session.flush()
@@ -98,7 +99,7 @@ def test_a_run_is_seen_as_it_goes_and_its_verdict_when_it_ends(
     checkpoint = _end(stage, project, job)
     page.locator("[data-verdict]").get_by_text("Does not lose", exact=True).wait_for()
     assert page.locator(".verdict-figures dd").all_inner_texts() == ["71.2", "72.0", "+0.8"]
-    assert "263 labels of 5 speakers, layer 2" in page.locator("[data-verdict]").inner_text()
+    assert "263 labels of 5 speakers, layers 1, 2 and 3" in page.locator("[data-verdict]").inner_text()
     row = page.locator("[data-runs] tr").inner_text().split("\t")
     assert row == [
         str(job),
@@ -175,8 +176,9 @@ def test_an_operator_starts_a_run_with_the_objectives_own_parameters(
 @pytest.mark.browser
 def test_an_encoder_is_measured_again_and_taken_out_of_use(enter: Enter, stage: "Stage", voices: list[bytes]) -> None:
     project = _project(stage, voices, "measured")
-    checkpoint = _end(stage, project, _begin(stage, project))
+    checkpoint = _end(stage, project, _begin(stage, project), OF_BEFORE)
     page = enter(Role.OPERATOR).open(f"/projects/{project}/tapt")
+    page.get_by_text("263 labels of 5 speakers, layer 2", exact=True).wait_for()
     page.get_by_role("button", name="Measure again").click()
     page.get_by_text("The probe is measured again").wait_for()
     page.get_by_text("It is being measured again.").wait_for()

@@ -74,8 +74,14 @@ def test_predictions_of_one_unit_at_a_time_have_collapsed_though_they_use_many_o
 
 
 def test_poor_targets_allow_poor_predictions() -> None:
-    coin = np.array([60.0, 40.0])
-    check_collapse(watch(Vitals(), 0.6, np.array([80.0, 20.0]), coin, 30.0), ADVICE)
+    few = np.array([50.0, 30.0, 20.0])
+    check_collapse(watch(Vitals(), 0.6, np.array([80.0, 20.0, 0.0]), few, 30.0), ADVICE)
+
+
+def test_targets_no_richer_than_a_coin_are_a_collapse() -> None:
+    coin = np.array([60.0, 40.0, 0.0])
+    with pytest.raises(TaptCollapseError, match=r"targets of a minibatch use 2\.0 units"):
+        check_collapse(watch(Vitals(), 0.6, coin, coin, 30.0), ADVICE)
 
 
 def test_a_loss_at_the_floor_is_a_collapse() -> None:

@@ -98,6 +98,29 @@ def test_a_stage_finds_its_units_in_the_student_as_it_is_by_then(open_tiny, clip
     assert (loss_of(run, (0, 5)).wanted == frozen).all()
 
 
+def test_the_first_stage_of_cepstra_ignores_the_encoder_and_the_second_does_not(open_tiny, clips: list[Clip]) -> None:
+    objective = MaskedUnits(units=8, stages=2, first_units="mfcc")
+    first, other = (prepared(open_tiny(family), clips, objective) for family in ("hubert", "wav2vec2"))
+    wanted = loss_of(first, (0, 5)).wanted
+    assert (wanted == loss_of(other, (0, 5)).wanted).all()
+    assert first.objective.state()["units.0.centres"].shape == (8, 39)
+    for run in (first, other):
+        list(run.objective.prepare(run.student, 51))
+    assert first.objective.state()["units.0.centres"].shape == (8, 32)
+    assert (loss_of(first, (0, 5)).wanted != loss_of(other, (0, 5)).wanted).any()
+
+
+def test_visible_frames_add_their_own_cross_entropy_by_its_weight(open_tiny, clips: list[Clip]) -> None:
+    def loss(weight: float, mask_share: float = 0.4) -> float:
+        torch.manual_seed(0)  # of the heads
+        run = prepared(open_tiny("hubert"), clips, MaskedUnits(units=8, visible_weight=weight, mask_share=mask_share))
+        return loss_of(run, (0, 5)).loss.item()
+
+    none, half, whole = loss(0.0), loss(0.5), loss(1.0)
+    assert half - none == pytest.approx((whole - none) / 2, rel=1e-4)
+    assert whole - none > 0.3 * np.log(8)  # a mean over frames of its own, not a share of the hidden ones'
+
+
 def test_too_little_audio_for_the_units_is_refused(open_tiny, clips: list[Clip]) -> None:
     with pytest.raises(TaptUnitsError, match="frames for 500 units"):
         prepared(open_tiny("hubert"), clips[:2], MaskedUnits(units=500))
@@ -123,4 +146,4 @@ def test_predicting_below_everything_that_learns_is_refused(open_tiny, clips: li
 def test_silence_has_no_targets_worth_learning(open_tiny) -> None:
     silent = [Clip(str(i), 4.0, None, lambda: np.zeros(64_000, dtype=np.float32)) for i in range(3)]
     with pytest.raises(TaptCollapseError, match="silence"):
-        prepared(open_tiny("hubert"), silent, MaskedUnits(units=2, layers=(0,)))
+        prepared(open_tiny("hubert"), silent, MaskedUnits(units=3, layers=(0,)))

@@ -24,7 +24,7 @@ from tapt.resumable_state import newest_state
 from tapt.share import Share, part_of_common
 
 OBJECTIVES: list[Objective] = [
-    MaskedUnits(units=8, stages=2),
+    MaskedUnits(units=8, stages=2, first_units="mfcc", visible_weight=0.5),
     Contrastive(entries=8, negatives=10, quantiser_warmup_share=0.34, diversity_weight=1.0),
     LocalAttributes(attributes=8, width=16, heads=4, blocks=1, dropout=0.0, distillation_weight=1.0, ema_start=0.5),
 ]

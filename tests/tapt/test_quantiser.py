@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tapt.quantiser import GumbelQuantiser, gumbel_noise
+from tapt.quantiser import GumbelQuantiser, Quantised, gumbel_noise
 
 
 @pytest.fixture
@@ -79,3 +79,11 @@ def test_noise_is_finite_however_small_the_draw() -> None:
             return np.zeros((2, 1, 3), np.float32)
 
     assert torch.isfinite(gumbel_noise(2, 1, 3, Least(np.random.PCG64(0)))).all()
+
+
+def test_an_entry_nobody_chooses_leaves_the_gradient_of_the_perplexity_finite() -> None:
+    mean = torch.tensor([[0.0, 0.25, 0.75]], requires_grad=True)
+    perplexity = Quantised(torch.zeros(1, 2), torch.zeros(1, 1, dtype=torch.int64), mean).perplexity
+    perplexity.backward()
+    assert perplexity.item() == pytest.approx(np.exp(-(0.25 * np.log(0.25) + 0.75 * np.log(0.75))), rel=1e-5)
+    assert mean.grad is not None and bool(mean.grad.isfinite().all())

@@ -54,6 +54,8 @@ def test_a_run_that_cannot_work_is_refused_by_its_field(field: dict[str, Any]) -
         (MaskedUnits, {"layers": (1, 1)}),
         (MaskedUnits, {"predicted_at": (0,)}),
         (MaskedUnits, {"stages": 0}),
+        (MaskedUnits, {"layers": (1, 2), "first_units": "mfcc"}),
+        (MaskedUnits, {"visible_weight": -0.1}),
         (MaskedUnits, {"mask_share": 1.0}),
         (MaskedUnits, {"mask_span": 0}),
         (MaskedUnits, {"temperature": 0.0}),

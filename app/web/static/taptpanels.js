@@ -105,10 +105,16 @@ export function verdictPanel(run, told) {
   if (verdict.gain !== undefined) rows.push(figures(verdict));
   rows.push(el("p", {}, `${verdict.sentence.charAt(0).toUpperCase()}${verdict.sentence.slice(1)}.`));
   const notes = [...verdict.notes];
-  if (verdict.labels) notes.unshift(`${verdict.labels} labels of ${verdict.speakers} speakers, layer ${verdict.layer}`);
+  if (verdict.labels) notes.unshift(`${verdict.labels} labels of ${verdict.speakers} speakers, ${layersOf(verdict)}`);
   if (notes.length) rows.push(el("ul", { class: "notes" }, ...notes.map((note) => el("li", {}, note))));
   if (told.measuring) rows.push(muted("It is being measured again.", "p"));
   return rows;
+}
+
+/** The hidden states the probe read: "layer 2", "layers 1, 2 and 3". A verdict of before names one, as `layer`. */
+function layersOf({ layer, layers = [layer] }) {
+  const last = layers.at(-1);
+  return layers.length > 1 ? `layers ${layers.slice(0, -1).join(", ")} and ${last}` : `layer ${last}`;
 }
 
 function figures(verdict) {
