@@ -122,10 +122,15 @@ def digests(
                 *(pool.groups[name] for name in sorted(pool.groups)),
             ]
         ),
-        embeddings=_digest([pool.embeddings, pool.labelled_embeddings]),
+        embeddings=_digest([pool.embeddings, pool.labelled_embeddings, *_given(pool.loss_profile)]),
         predictions=_digest(said) if any(one is not None for one in said) else None,
         checkpoint_labels=checkpoint_labels,
     )
+
+
+def _given(array: Floats | None) -> list[Floats]:
+    """The array where there is one: a digest without it stays what it was before there were any."""
+    return [] if array is None else [array]
 
 
 def _nearest(picked: Floats, labelled: Rows) -> list[tuple[int | None, float | None]]:

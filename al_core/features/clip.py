@@ -42,13 +42,14 @@ class FeatureSpec:
     Attributes:
         layer: hidden state, 0 (the front end's output) … n_layers; already resolved, so never negative.
         pooling: "mean" over a clip's frames, (d,); "active_mean" over those that are loud enough to hold speech;
-            "mean_std" with the population standard deviation beside the mean, (2 · d,); or all "frames", (f, d).
+            "mean_std" with the population standard deviation beside the mean, (2 · d,); all "frames", (f, d); or a
+            "loss_profile", (8,), see `al_core/features/loss_profile.py`.
         dtype: as stored. float16 halves the disk space and rounds to about three digits.
         beside: lower hidden states, each once and in order, whose columns stand before those of `layer`.
     """
 
     layer: int
-    pooling: Literal["mean", "active_mean", "mean_std", "frames"]
+    pooling: Literal["mean", "active_mean", "mean_std", "frames", "loss_profile"]
     dtype: Literal["float32", "float16"] = "float32"
     beside: tuple[int, ...] = ()
 
@@ -57,6 +58,8 @@ class FeatureSpec:
             raise FeatureError(
                 f"layer {min(self.layers)} is negative: resolve it against the encoder's number of blocks first"
             )
+        if self.pooling == "loss_profile" and self.beside:
+            raise FeatureError(f"a loss profile is of one hidden state: leave out {self.beside}")
         if any(low >= high for low, high in zip(self.layers, self.layers[1:], strict=False)):
             raise FeatureError(f"layers {self.layers}: name each hidden state once, from low to high")
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from al_core.audio import SAMPLE_RATE, Waveform
-from al_core.encoders import EncoderError, SpeechEncoder
+from al_core.encoders import Batch, EncoderError, SpeechEncoder
 from al_core.features.activity import active_frames
 from al_core.features.clip import Clip, FeatureError, FeatureSpec
+from al_core.features.loss_profile import loss_profiles
 from al_core.features.store import Floats
 
 
@@ -49,19 +50,30 @@ def _features(
     top = max(spec.layer for spec in specs)
     try:
         with torch.inference_mode():
-            hidden, frame_mask = encoder.front_end(encoder.prepare(waveforms))  # (b, f, d), (b, f)
+            batch = encoder.prepare(waveforms)
+            hidden, frame_mask = encoder.front_end(batch)  # (b, f, d), (b, f)
             states = [hidden, *(encoder.run(hidden, frame_mask, 0, top) if top else [])]
-            counts = frame_mask.sum(dim=1).tolist()
+            found = {spec: _of_all(encoder, batch, states, waveforms, spec) for spec in specs}
             return {
-                spec: {
-                    clip.key: _finite(clip, _rows([states[i][row, : counts[row]] for i in spec.layers], waveform, spec))
-                    for row, (clip, waveform) in enumerate(zip(pack, waveforms, strict=True))
-                }
-                for spec in specs
+                spec: {clip.key: _finite(clip, one) for clip, one in zip(pack, rows, strict=True)}
+                for spec, rows in found.items()
             }
     except EncoderError as error:
         keys = ", ".join(clip.key for clip in pack)
         raise FeatureError(f"among the clips {keys}: {error}; leave it out") from error
+
+
+def _of_all(
+    encoder: SpeechEncoder, batch: Batch, states: Sequence[Tensor], waveforms: Sequence[Waveform], spec: FeatureSpec
+) -> list[Floats]:
+    """One spec's features of every clip of a minibatch, given its (b, f, d) hidden states from 0 on."""
+    if spec.pooling == "loss_profile":
+        profiles = loss_profiles(encoder, batch, states[spec.layer], spec.layer)
+        return [profile.cpu().numpy().astype(spec.dtype) for profile in profiles]
+    return [
+        _rows([states[i][row, :frames] for i in spec.layers], waveform, spec)
+        for row, (frames, waveform) in enumerate(zip(batch.lengths, waveforms, strict=True))
+    ]
 
 
 def _rows(states: Sequence[Tensor], waveform: Waveform, spec: FeatureSpec) -> Floats:
@@ -83,6 +95,8 @@ def _pool(frames: Tensor, spec: FeatureSpec) -> Tensor:
             return torch.cat([mean, std], dim=-1).float()
         case "frames":
             return frames.float()
+        case "loss_profile":
+            raise AssertionError("no pooling of one hidden state: see _of_all")
         case _:
             assert_never(spec.pooling)
 

@@ -22,7 +22,7 @@ def select(pool: PoolView, n: int, rng: Generator) -> Selection:
         StrategyError: there is no profile, or one is not finite.
     """
     if pool.loss_profile is None:
-        raise StrategyError("alps reads self-supervised loss profiles, the pool has none: fill PoolView.loss_profile")
+        raise StrategyError("alps reads self-supervised loss profiles, the pool has none: fill it with `profiled`")
     rows = Rows((pool.loss_profile,), unit=True)
     broken = Rows((pool.loss_profile,)).not_finite()
     if broken is not None:

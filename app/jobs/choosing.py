@@ -15,12 +15,14 @@ from al_core.pool import Floats, Ints, PoolView, Selection
 from al_core.receipts import Digests, digests
 from al_core.recipe import Recipe
 from al_core.strategies.passes import heard
+from al_core.strategies.profiles import profile_spec, profiled, reads_profiles
 from al_core.strategies.specs import Random
 from al_core.targets import to_unit
 from app.jobs.arms import ArmState
 from app.jobs.classifiers import open_classifier
 from app.jobs.context import JobContext
 from app.jobs.embed import embed_missing, pool_spec
+from app.jobs.finishing import labels_alone
 from app.models import Checkpoint
 from app.models import Clip as ClipRow
 
@@ -61,7 +63,7 @@ class Drawn:
 
 def listen(context: JobContext, recipe: Recipe, encoder: SpeechEncoder, clips: dict[int, Clip]) -> Audio:
     """The training clips' embeddings as the probe sees them; what is missing is computed."""
-    spec = pool_spec(recipe, encoder.n_layers)
+    spec = pool_spec(recipe, encoder)
     in_order = list(clips.values())
     embed_missing(context, encoder, spec, in_order)
     embeddings = context.store.pooled(encoder.digest, spec, [clip.key for clip in in_order])  # (n, d)
@@ -69,12 +71,21 @@ def listen(context: JobContext, recipe: Recipe, encoder: SpeechEncoder, clips: d
     return Audio(clips, rows, normalised(recipe, embeddings, in_order))
 
 
-def draw(context: JobContext, state: ArmState, audio: Audio, encoder: SpeechEncoder) -> Drawn | None:
-    """The arm's batch: a function of the state, the audio, the encoder and nothing else. None when it picks nothing."""
+def draw(
+    context: JobContext, state: ArmState, audio: Audio, encoder: SpeechEncoder, asks_kept: bool = False
+) -> Drawn | None:
+    """The arm's batch: a function of what is given and nothing else. None when it picks nothing.
+
+    A strategy asks the classifier that learnt from labels alone, as in a simulation; `asks_kept` has it ask the kept
+    one, which a finish may have taught what it believed: rounds once did, and are replayed so.
+
+    Raises:
+        CheckpointError: that classifier's folder is gone, or its files are others.
+    """
     if state.size == 0 or not state.pool:
         return None
-    classifier = _classifier(context, state, encoder)
-    view = _view(context, state, audio, classifier)
+    classifier = _classifier(context, state, encoder, asks_kept)
+    view = _view(context, state, audio, encoder, classifier)
     rng = loop.round_rng(state.seed, state.number, state.arm)
     selection: Selection = loop.acquire(state.strategy, view, state.size, rng)
     asked = state.checkpoint if classifier is not None else None
@@ -89,7 +100,9 @@ def draw(context: JobContext, state: ArmState, audio: Audio, encoder: SpeechEnco
     )
 
 
-def _view(context: JobContext, state: ArmState, audio: Audio, classifier: Classifier | None) -> PoolView:
+def _view(
+    context: JobContext, state: ArmState, audio: Audio, encoder: SpeechEncoder, classifier: Classifier | None
+) -> PoolView:
     """What the strategy sees: nothing it does not need, and never a label of the pool."""
     clips = [audio.clips[i] for i in state.pool]
     predicted = None if classifier is None else classifier.predict(clips)
@@ -108,20 +121,24 @@ def _view(context: JobContext, state: ArmState, audio: Audio, classifier: Classi
         labelled_dimensions=to_unit(values, scheme),
         groups=_groups(context, state.pool),
     )
+    if reads_profiles(state.strategy):
+        embed_missing(context, encoder, profile_spec(encoder), clips)  # which reports its progress
+        view = profiled(view, state.strategy, encoder, context.store, clips)
     if classifier is not None and predicted is not None:
         passes = loop.round_rng(state.seed, state.number, f"{state.arm} passes")
         view = heard(view, state.strategy, classifier, clips, predicted.dimensions, passes)
     return view
 
 
-def _classifier(context: JobContext, state: ArmState, encoder: SpeechEncoder) -> Classifier | None:
+def _classifier(context: JobContext, state: ArmState, encoder: SpeechEncoder, asks_kept: bool) -> Classifier | None:
     """The arm's classifier where the strategy asks one; None before there is one of this encoder that can answer."""
     strategy, scheme = state.strategy, state.scheme
     if isinstance(strategy, Random) or not (scheme.classes or strategy.needs_dimensions):
         return None
     if state.checkpoint is None or state.checkpoint.encoder_digest != encoder.digest:
         return None
-    classifier = open_classifier(context, state.checkpoint)
+    folder = None if asks_kept else labels_alone(state.checkpoint)
+    classifier = open_classifier(context, state.checkpoint, folder=folder)
     other = strategy.needs_dimensions and classifier.scheme.dimensions != scheme.dimensions
     return None if other or classifier.scheme.classes != scheme.classes else classifier
 

@@ -16,7 +16,7 @@ from app.specs import read_recipe
 def run(context: JobContext) -> None:
     """Embed all clips of the project. What a killed run had embedded is found and not computed again."""
     encoder = context.encoder()
-    spec = pool_spec(read_recipe(context.project().recipe), encoder.n_layers)
+    spec = pool_spec(read_recipe(context.project().recipe), encoder)
     clips = list(context.clips().values())
     begun = time.perf_counter()
     n_embedded = embed_missing(context, encoder, spec, clips)
@@ -30,9 +30,9 @@ def run(context: JobContext) -> None:
         pass
 
 
-def pool_spec(recipe: Recipe, n_layers: int) -> FeatureSpec:
+def pool_spec(recipe: Recipe, encoder: SpeechEncoder) -> FeatureSpec:
     """The embeddings a strategy compares clips by: of the recipe's layer and pooling; a learned pooling's are means."""
-    return feature_spec(replace(recipe, pooling="mean") if recipe.pooling == "attentive" else recipe, n_layers)
+    return feature_spec(replace(recipe, pooling="mean") if recipe.pooling == "attentive" else recipe, encoder)
 
 
 def embed_missing(context: JobContext, encoder: SpeechEncoder, spec: FeatureSpec, clips: Sequence[Clip]) -> int:

@@ -15,6 +15,7 @@ from app.db import Database
 from app.jobs.arms import ArmState, arm_then
 from app.jobs.choosing import Audio, Drawn, draw, listen
 from app.jobs.context import JobContext
+from app.jobs.finishing import labels_alone
 from app.jobs.queue import Claim
 from app.models import ArmReceipt, Pick, Round
 from app.rounds.service import get_round, require_receipts
@@ -100,16 +101,27 @@ def _arm(context: JobContext, turn: Round, receipt: ArmReceipt, audio: Audio, en
     if why is not None:
         return _not_drawn(context, turn, receipt, why)
     try:
-        drawn = draw(context, state, audio, encoder)
+        drawn = _drawn(context, receipt, state, audio, encoder)
     except CheckpointError as error:
         return _not_drawn(context, turn, receipt, f"checkpoint {receipt.checkpoint_id} cannot be opened: {error}")
-    assert drawn is not None, "an arm without picks has no receipt"
     before = _picks(context, turn, receipt.arm)
     other = _first_difference(before, drawn)
     causes = tuple(_IN_WORDS[name] for name in _changed(receipt, drawn.digests))
     if other is None:
         return ArmReplay(receipt.arm, len(before), True, causes)
     return ArmReplay(receipt.arm, len(before), False, (other, *(causes or (_UNEXPLAINED,))))
+
+
+def _drawn(context: JobContext, receipt: ArmReceipt, state: ArmState, audio: Audio, encoder: SpeechEncoder) -> Drawn:
+    """The arm's batch again; of the classifier that was kept, where that is the one the receipt's round asked."""
+    drawn = draw(context, state, audio, encoder)
+    assert drawn is not None, "an arm without picks has no receipt"
+    if drawn.checkpoint is None or labels_alone(drawn.checkpoint) is None:
+        return drawn
+    if drawn.digests.predictions == receipt.predictions_digest:
+        return drawn
+    older = draw(context, state, audio, encoder, asks_kept=True)
+    return older if older is not None and older.digests.predictions == receipt.predictions_digest else drawn
 
 
 def _gone(receipt: ArmReceipt, state: ArmState, training: dict[int, Clip]) -> str | None:

@@ -34,7 +34,7 @@ def test_greedy_y_agrees_with_scikit_activeml_on_one_dimension(seed: int, a_pool
     predicted, known = pool.dimensions[:, :1], pool.labelled_dimensions[:, :1]
     one = replace(pool, n_dimensions=1, dimensions=predicted, labelled_dimensions=known)
 
-    class Knows(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    class Knows(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
         def fit(self, X, y, sample_weight=None):
             return self
 
