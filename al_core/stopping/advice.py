@@ -125,11 +125,12 @@ def _sentence(evidence: Evidence, gain: Gain | None, minutes: float | None, wort
     price = labels if minutes is None else f"{labels}, {_duration(minutes)} of {evidence.time}"
     interval = f"95 % interval {measure.sign(gain.low)} to {measure.sign(gain.high)}"
     said = f"about {measure.signed(gain.value)} ({interval}) for {price}"
+    seen = f"The next measurement may show {measure.sign(gain.seen_low)} to {measure.sign(gain.seen_high)}."
     if decides.verdict == "stop":
-        return f"Stop now: {said}; {measure.figure(worth)} would be worth it."
+        return f"Stop now: {said}; {measure.figure(worth)} would be worth it. {seen}"
     if gain.value < worth:
-        return f"Not clear yet: {said}; {measure.figure(worth)} would be worth it."
-    return f"Worth it: {said}."
+        return f"Not clear yet: {said}; {measure.figure(worth)} would be worth it. {seen}"
+    return f"Worth it: {said}. {seen}"
 
 
 def _duration(minutes: float) -> str:

@@ -14,6 +14,9 @@ from al_core.bootstrap import CONFIDENCE, Doubles
 
 MIN_POINTS = 4  # three parameters and one point that can contradict them
 RESAMPLES = 1000
+# How far one round lies off its law is known poorly from a few: .02 on the corpora of bench/LOG.md, as if four more
+# rounds had said so.
+_USUAL_SCATTER, _ROUNDS_IT_COUNTS = 0.02, 4
 # For a fixed c the law is linear in a and b, so the least squares are exact and only c is searched: no starting values,
 # no local minimum, and a thousand refits in some milliseconds.
 _EXPONENTS = np.geomspace(0.02, 2.0, 160)
@@ -40,12 +43,22 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What further labels are predicted to bring, in units of the height; `low` and `high` bound a 95 % interval."""
+    """What further labels are predicted to bring, in units of the height.
+
+    Attributes:
+        n_labels: so many labels more.
+        value: of the fitted law.
+        low, high: a 95 % interval of the law's gain.
+        seen_low, seen_high: a 95 % interval of the difference between the newest measurement and the one to come, both
+            of which lie off the law: what an operator may see who labels them.
+    """
 
     n_labels: int
     value: float
     low: float
     high: float
+    seen_low: float
+    seen_high: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +72,7 @@ class LearningCurve:
         noise: root of the residual variance a point of average weight, over the degrees of freedom.
         n_labels: where the newest point stands.
         laws: (resamples, 3) a, b and c of every refit.
+        apart: (resamples,) draws of how far two measurements lie apart that the law says are one.
     """
 
     ceiling: float
@@ -67,6 +81,7 @@ class LearningCurve:
     noise: float
     n_labels: int
     laws: Doubles
+    apart: Doubles
 
     def height(self, n_labels: float) -> float:
         """The law's height at this many labels."""
@@ -77,9 +92,12 @@ class LearningCurve:
         if more < 1:
             raise CurveError(f"a gain from {more} labels: ask for at least 1")
         law = np.array([[self.ceiling, self.scale, self.exponent]])
-        tail = (1 - CONFIDENCE) / 2
-        low, high = np.quantile(_gains(self.laws, self.n_labels, more), [tail, 1 - tail])
-        return Gain(more, float(_gains(law, self.n_labels, more)[0]), float(low), float(high))
+        ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+        gains = _gains(self.laws, self.n_labels, more)
+        low, high = np.quantile(gains, ends)
+        seen_low, seen_high = np.quantile(gains + self.apart, ends)
+        value = float(_gains(law, self.n_labels, more)[0])
+        return Gain(more, value, float(low), float(high), float(seen_low), float(seen_high))
 
 
 def fit_learning_curve(points: Sequence[CurvePoint], seed: int = 0, resamples: int = RESAMPLES) -> LearningCurve:
@@ -108,8 +126,11 @@ def fit_learning_curve(points: Sequence[CurvePoint], seed: int = 0, resamples: i
     scales = np.sqrt(rss / rng.chisquare(dof, size=resamples))
     noise = rng.standard_normal((resamples, len(n))) / np.sqrt(weights)
     laws = _fit(np.minimum(fitted + scales[:, None] * noise, 1.0), powers, weights)
+    usual = rss + _ROUNDS_IT_COUNTS * _USUAL_SCATTER**2
+    scatter = np.sqrt(usual / rng.chisquare(dof + _ROUNDS_IT_COUNTS, size=resamples))
+    apart = np.sqrt(2) * scatter * rng.standard_normal(resamples)
     a, b, c = (float(value) for value in law)
-    return LearningCurve(a, b, c, float(np.sqrt(rss / dof)), int(n.max()), laws)
+    return LearningCurve(a, b, c, float(np.sqrt(rss / dof)), int(n.max()), laws, apart)
 
 
 def _columns(points: Sequence[CurvePoint]) -> tuple[Doubles, Doubles, Doubles]:

@@ -16,6 +16,8 @@ class GainOut(BaseModel):
     value: float
     low: float = Field(description="Lower end of the 95 % interval, parametric bootstrap of the fitted curve.")
     high: float = Field(description="Upper end: below `worth`, the verdict is to stop.")
+    seen_low: float = Field(description="Lower end of a 95 % interval of what the next measurement will show.")
+    seen_high: float = Field(description="Its upper end. Single measurements scatter: this one is much wider.")
 
 
 class CriterionOut(BaseModel):
@@ -46,12 +48,19 @@ class AdviceOut(BaseModel):
                     "project_id": 1,
                     "verdict": "worth it",
                     "sentence": "Worth it: about +1.2 UAR points (95 % interval +0.4 to +2.3) for 200 more labels, "
-                    "about 35 minutes of annotators' time.",
+                    "about 35 minutes of annotators' time. The next measurement may show −3.1 to +5.6.",
                     "measure": "UAR",
                     "first_round": 0,
                     "n_points": 8,
                     "worth": 0.005,
-                    "gain": {"n_labels": 200, "value": 0.012, "low": 0.004, "high": 0.023},
+                    "gain": {
+                        "n_labels": 200,
+                        "value": 0.012,
+                        "low": 0.004,
+                        "high": 0.023,
+                        "seen_low": -0.031,
+                        "seen_high": 0.056,
+                    },
                     "minutes": 35.2,
                     "time": "annotators' time",
                     "criteria": [

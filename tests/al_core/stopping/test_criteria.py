@@ -79,9 +79,9 @@ def test_a_plateau_is_a_rise_over_three_rounds_within_noise(points: list[CurvePo
 @pytest.mark.parametrize(
     ("gain", "verdict", "word"),
     [
-        (Gain(50, 0.001, 0.0, 0.004), "stop", "even at its upper bound"),
-        (Gain(50, 0.001, 0.0, 0.006), "go on", "but not at its upper bound"),
-        (Gain(50, 0.012, 0.004, 0.02), "go on", "more than 0.5 UAR points"),
+        (Gain(50, 0.001, 0.0, 0.004, -0.03, 0.05), "stop", "even at its upper bound"),
+        (Gain(50, 0.001, 0.0, 0.006, -0.03, 0.05), "go on", "but not at its upper bound"),
+        (Gain(50, 0.012, 0.004, 0.02, -0.03, 0.05), "go on", "more than 0.5 UAR points"),
     ],
 )
 def test_the_upper_bound_of_the_gain_decides(gain: Gain, verdict: str, word: str) -> None:

@@ -63,6 +63,18 @@ def test_the_interval_holds_the_true_gain_as_often_as_it_says() -> None:
     assert 0.88 <= held <= 0.995
 
 
+@pytest.mark.parametrize("sigma", [0.01, 0.03])
+def test_the_wider_interval_holds_what_the_next_measurement_shows(sigma: float) -> None:
+    """Also where the scatter is not the usual one: 95 % of 80 curves, give or take three standard errors."""
+    held = []
+    for seed in range(80):
+        *known, new = noisy(8, sigma, seed)
+        gain = fit_learning_curve(known, resamples=150).gain(new.n_labels - known[-1].n_labels)
+        held.append(gain.seen_low <= new.height - known[-1].height <= gain.seen_high)
+        assert gain.seen_high - gain.seen_low > gain.high - gain.low
+    assert np.mean(held) >= 0.88
+
+
 def test_more_rounds_and_less_noise_narrow_the_interval() -> None:
     def width(k: int, sigma: float) -> float:
         gains = [fit_learning_curve(noisy(k, sigma, seed), resamples=200).gain(50) for seed in range(8)]
