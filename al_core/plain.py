@@ -33,7 +33,7 @@ def read_plain(where: str, kind: type[T], plain: object) -> T:
     if not isinstance(plain, Mapping):
         raise PlainError(f"{where} is {plain!r}: it must be an object")
     hints = get_type_hints(kind)
-    names = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    names = {one.name for one in fields(kind)}  # type: ignore[arg-type]  # a `type[T]` is not known for a dataclass
     values: dict[str, Any] = {}
     for name, value in plain.items():
         if name not in names:

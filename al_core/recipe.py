@@ -31,7 +31,6 @@ __all__ = [
     "recipe_from_dict",
     "recipe_to_dict",
     "resolve_layer",
-    "resolve_layers",
     "resolve_learning_rate",
     "standard_recipe",
 ]
@@ -196,7 +195,7 @@ def standard_recipe(layer: int | None = None, normalise_speakers: Normalise = "a
         pooling="active_mean",
         normalise_speakers=normalise_speakers,
         normalise_sentences="auto",
-        method=Probe(layers="quarters" if layer is None else ()),
+        method=Probe(layers="quarters", fusion="late") if layer is None else Probe(),
         finish=PseudoLabels() if classes else None,
     )
 
@@ -229,18 +228,6 @@ def resolve_layer(layer: int, n_layers: int) -> int:
     if not 0 <= layer <= n_layers:
         raise RecipeError(f"recipe.layer is {layer}: this encoder has hidden states 0 to {n_layers}")
     return layer
-
-
-def resolve_layers(recipe: Recipe, n_layers: int) -> tuple[int, ...]:
-    """Every hidden state a recipe's head reads in an encoder of `n_layers` blocks, rising.
-
-    Raises:
-        RecipeError: the encoder lacks one of them.
-    """
-    wanted = recipe.method.layers if isinstance(recipe.method, Probe) else ()
-    if wanted == "quarters":
-        return tuple(sorted({round(share * n_layers) for share in (0.25, 0.5, 0.75)}))
-    return tuple(resolve_layer(layer, n_layers) for layer in wanted or (recipe.layer,))
 
 
 def resolve_learning_rate(recipe: Recipe) -> float:

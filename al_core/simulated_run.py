@@ -20,6 +20,7 @@ from al_core.peft.probe import embeddings, feature_spec, normalised
 from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.strategies.passes import heard
+from al_core.strategies.profiles import profiled
 from al_core.strategies.specs import Strategy, name_of
 from al_core.targets import Floats, LabelledClips, TargetError, check_dimensions, to_unit
 from al_core.train import StepReport, fine_tune
@@ -103,9 +104,7 @@ class SimulatedRun:
         if adapt:
             encoder, seconds_tapt = adapt(encoder, pool.clips, (*dev.clips, *test.clips), seed)
         began = time.perf_counter()
-        for _ in embed(
-            encoder, store, [feature_spec(recipe, encoder.n_layers)], (*pool.clips, *dev.clips, *test.clips)
-        ):
+        for _ in embed(encoder, store, [feature_spec(recipe, encoder)], (*pool.clips, *dev.clips, *test.clips)):
             pass
         seconds_embed = time.perf_counter() - began
         return cls(
@@ -198,6 +197,7 @@ class SimulatedRun:
             labelled_dimensions=self._unit(covered),
             groups={name: codes[rest] for name, codes in self.groups.items()},
         )
+        pool = profiled(pool, strategy, self.encoder, self.store, clips)
         if classifier and predicted:
             passes = loop.round_rng(self.seed, number, "passes")
             pool = heard(pool, strategy, classifier, clips, predicted.dimensions, passes)

@@ -44,10 +44,11 @@ def fine_tune(
     same arguments give the same classifier, in whatever order the clips come. The device is the encoder's. The probe
     has nothing to stop early; it only reports its dev figures.
 
-    A normalisation that the recipe leaves open, "auto", is decided first, by cross-validation over labelled speakers.
+    A normalisation that the recipe leaves open, "auto", is decided first, by cross-validation over the labelled
+    speakers, or over the labelled clips where nobody is known.
 
-    A recipe with a finish is trained without it and with it; the better one on dev, or by cross-validation over the
-    labelled speakers where there is no dev, is the run's classifier, and the last report's `finished` carries both.
+    A recipe with a finish is trained without it and with it; the better one on dev, or by the same cross-validation
+    where there is no dev, is the run's classifier, and the last report's `finished` carries both.
 
     With `state`, a run that was killed at any step goes on from the last state in that folder and ends, on a CPU with
     the same number of threads, with the weights of an unbroken run. A finished run's state stays, so that it is not
@@ -98,15 +99,9 @@ def _settled(run: Run) -> Generator[StepReport, None, Run]:
     """The run with a recipe that leaves no normalisation open."""
     if not undecided(run.recipe):
         return run
-    decided = None
-    for step in decide(run):
-        if isinstance(step, StepReport):
-            yield step
-        else:
-            decided = step
-    assert decided is not None, "the last item is the decision"
+    decided = yield from decide(run)
     if decided.told is not None:
-        yield StepReport("normalise", 0, 0, 0, None, None, 0.0, 0, warning=decided.told)
+        yield StepReport("normalise", 0, 0, 0, None, None, 0.0, 0, note=decided.told)
     return replace(run, recipe=decided.recipe)
 
 

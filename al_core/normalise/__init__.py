@@ -6,9 +6,9 @@ from typing import Self
 
 from al_core.features.clip import Clip
 from al_core.normalise.sentences import SentenceCentring
-from al_core.normalise.speakers import MIN_CLIPS, Floats, SpeakerNormaliser
+from al_core.normalise.speakers import Floats, SpeakerNormaliser
 
-__all__ = ["MIN_CLIPS", "Normaliser", "SentenceCentring", "SpeakerNormaliser"]
+__all__ = ["Normaliser", "SentenceCentring", "SpeakerNormaliser"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

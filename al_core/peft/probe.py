@@ -9,27 +9,29 @@ from numpy.typing import NDArray
 
 from al_core.classifier import Predictions
 from al_core.encoders import SpeechEncoder
+from al_core.encoders.outline import resolve_layers
 from al_core.features import Clip, FeatureSpec, FeatureStore, embed
-from al_core.logistic import Logistic, fit_logistic
+from al_core.logistic import Logistic, fit_late, fit_logistic
 from al_core.normalise import Normaliser, SentenceCentring, SpeakerNormaliser
-from al_core.recipe import Recipe, RecipeError, resolve_layers
+from al_core.peft.specs import Probe
+from al_core.recipe import Recipe, RecipeError
 from al_core.ridge import Ridge, fit_ridge
 from al_core.scheme import Scheme
 from al_core.standardise import Standard
 from al_core.targets import Floats, LabelledClips, check_dimensions, from_unit, to_unit
 
 
-def feature_spec(recipe: Recipe, n_layers: int) -> FeatureSpec:
+def feature_spec(recipe: Recipe, encoder: SpeechEncoder) -> FeatureSpec:
     """The pooled features a probe's recipe reads; RecipeError when the encoder has no such layer."""
     if recipe.pooling == "attentive":
         raise RecipeError("recipe.pooling is attentive, which is learned: use mean or mean_std with the probe")
-    *beside, layer = resolve_layers(recipe, n_layers)
+    *beside, layer = resolve_layers(recipe, encoder.outline)
     return FeatureSpec(layer, recipe.pooling, beside=tuple(beside))
 
 
 def embeddings(recipe: Recipe, encoder: SpeechEncoder, store: FeatureStore, clips: Sequence[Clip]) -> Floats:
     """(n, d) float32 pooled embeddings, computed where the store lacks them; not normalised."""
-    spec = feature_spec(recipe, encoder.n_layers)
+    spec = feature_spec(recipe, encoder)
     for _ in embed(encoder, store, [spec], clips):
         pass
     return store.pooled(encoder.digest, spec, [clip.key for clip in clips])
@@ -72,7 +74,7 @@ class ProbeClassifier:
         store: FeatureStore,
         train: LabelledClips,
         all_clips: Sequence[Clip],
-        c: float,
+        method: Probe,
     ) -> Self:
         """Fit on the labelled clips; `all_clips` only add to the statistics of their speakers and sentences.
 
@@ -85,9 +87,10 @@ class ProbeClassifier:
         normaliser = _statistics(recipe, encoder, store, train, all_clips)
         X = normaliser.transform(embeddings(recipe, encoder, store, train.clips), train.clips)  # (n, d)
         standard = Standard.fit(X)
-        c /= len(resolve_layers(recipe, encoder.n_layers))  # as many columns more make as much larger a kernel
-        logistic = fit_logistic(X, train.mass, c, recipe.class_weighted, standard) if scheme.classes else None
-        ridge = None if train.dimensions is None else fit_ridge(X, to_unit(train.dimensions, scheme), c, standard)
+        states = len(resolve_layers(recipe, encoder.outline))
+        logistic = _logistic(method, recipe, X, train, standard, states) if scheme.classes else None
+        unit = None if train.dimensions is None else to_unit(train.dimensions, scheme)
+        ridge = None if unit is None else fit_ridge(X, unit, method.c, standard)
         return cls(scheme, recipe, encoder, store, logistic, ridge, normaliser)
 
     def predict(self, clips: Sequence[Clip]) -> Predictions:
@@ -163,6 +166,16 @@ class ProbeClassifier:
         if recipe.normalise_sentences:
             by_sentence = SentenceCentring(sentences, arrays["sentence_means"])
         return cls(scheme, recipe, encoder, store, logistic, ridge, Normaliser(by_speaker, by_sentence))
+
+
+def _logistic(
+    method: Probe, recipe: Recipe, X: Floats, train: LabelledClips, standard: Standard, states: int
+) -> Logistic:
+    """The regression of the classes on (n, d) embeddings of `states` hidden states, fused as the method says."""
+    if method.fusion == "late":
+        return fit_late(X, train.mass, method.c, recipe.class_weighted, standard, states)
+    # s states make the kernel s times as large
+    return fit_logistic(X, train.mass, method.c / states, recipe.class_weighted, standard)
 
 
 def _statistics(

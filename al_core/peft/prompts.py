@@ -33,7 +33,7 @@ class OwnPrompts(nn.Module):
         self.register_buffer("origin", torch.randn(n, d))  # P₀
         # In a tuple, so that they stay parts of the encoder and of nothing else.
         self._projections = (attention.get_submodule("k_proj"), attention.get_submodule("v_proj"))
-        self._heads = int(attention.num_heads)  # type: ignore[arg-type]
+        self._heads = int(attention.num_heads)  # type: ignore[arg-type]  # a Module's attributes may be anything
         self._heard: Tensor | None = None
 
     def forward(self, query: Tensor) -> Tensor:

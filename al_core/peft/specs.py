@@ -19,15 +19,20 @@ class Probe:
     The encoder stays frozen.
 
     Attributes:
-        c: inverse of the L2 penalty, as in scikit-learn, for the columns of one hidden state; of s states each column
-            counts a share 1 / s.
+        c: inverse of the L2 penalty, as in scikit-learn, for the columns of one hidden state; for classes each column
+            of s states that are fused jointly counts a share 1 / s.
         layers: hidden states read side by side, in place of the recipe's one; "quarters" are those at a quarter, half
-            and three quarters of the encoder, and empty leaves the recipe's.
+            and three quarters of the encoder, or what an adapter with local attributes gives, reads, and half of the
+            way there; empty leaves the recipe's.
+        fusion: of several states. "joint" is one regression on all their columns; "late" one a state, whose log-odds
+            are averaged: the normalised geometric mean of what they say (Hinton, *Training products of experts*, 2002),
+            which again is linear in all the columns.
     """
 
     kind: Literal["probe"] = "probe"
     c: float = 0.1
     layers: tuple[int, ...] | Literal["quarters"] = ()
+    fusion: Literal["joint", "late"] = "joint"
 
     def __post_init__(self) -> None:
         _require(self.c > 0, f"c is {self.c}: it must be above 0")

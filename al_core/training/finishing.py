@@ -46,16 +46,18 @@ def finish(run: Run, learn: Learn) -> Iterator[StepReport]:
     without, rest = _without(run), _unlabelled(run)
     plain = yield from _last(learn(without))
     if not rest:
-        yield _told(plain, plain, None, Comparison(kind, "without", why="no unlabelled clip is left in the pool"))
+        none = Comparison(kind, "without", why="no unlabelled clip is left in the pool")
+        yield _told(plain, plain, None, none, to_act_on=False)
         return
     try:
         finished = yield from _finished(run, learn, plain, rest)
         compared = yield from _compare(run, learn, plain, finished)
     except DivergedError as error:
-        yield _told(plain, plain, None, Comparison(kind, "without", why=f"it diverged: {error}"))
+        diverged = Comparison(kind, "without", why=f"it diverged: {error}")
+        yield _told(plain, plain, None, diverged, to_act_on=True)
         return
     kept = finished.report if compared.kept == "with" else plain
-    yield _told(kept, plain, finished.report, compared)
+    yield _told(kept, plain, finished.report, compared, to_act_on=compared.measured_on is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,10 @@ def _compare(
         return Comparison.of(kind, "dev", finished.report.dev_uar, plain.dev_uar, finished.n_believed)
     figures = yield from _over_speakers(run, learn)
     if figures is None:
-        why = "there are no dev clips, and the labelled clips have fewer than two known speakers to compare on"
+        why = (
+            "there are no dev clips, and the labelled clips have fewer than two known speakers to compare on: import "
+            "dev clips, or label another speaker"
+        )
         return Comparison(kind, "without", n_believed=finished.n_believed, why=why)
     return Comparison.of(kind, "clips" if nobody_is_known(run) else "speakers", *figures, finished.n_believed)
 
@@ -197,9 +202,15 @@ def _uar(truth: Sequence[int], said: Sequence[int], n_classes: int) -> float:
     return float(np.nanmean(recalls(confusion(np.array(truth), np.array(said), n_classes))))
 
 
-def _told(kept: StepReport, plain: StepReport, finished: StepReport | None, compared: Comparison) -> StepReport:
-    """The last report of the whole run: the kept classifier's, the other one beside it, and the seconds of all."""
+def _told(
+    kept: StepReport, plain: StepReport, finished: StepReport | None, compared: Comparison, *, to_act_on: bool
+) -> StepReport:
+    """The last report of the whole run: the kept classifier's, the other one beside it, and the seconds of all.
+
+    What the comparison says is a warning where an operator can act on it, otherwise a note.
+    """
     assert plain.classifier is not None, "the last report of a run carries its classifier"
     told = Finished(compared, plain.classifier, None if finished is None else finished.classifier)
     seconds = plain.seconds + (0.0 if finished is None else finished.seconds)
-    return replace(kept, finished=told, seconds=seconds, warning=compared.sentence)
+    last = replace(kept, finished=told, seconds=seconds)
+    return replace(last, warning=compared.sentence) if to_act_on else replace(last, note=compared.sentence)

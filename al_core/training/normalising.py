@@ -1,6 +1,6 @@
-"""Whether a probe normalises, where its recipe leaves that to the labels: cross-validation over labelled speakers."""
+"""Whether a probe normalises, where its recipe leaves that to the labels: cross-validation over labelled clips."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -14,7 +14,7 @@ from al_core.recipe import Recipe
 from al_core.targets import LabelledClips
 from al_core.training.report import StepReport
 from al_core.training.run import Run
-from al_core.training.speaker_folds import speaker_folds
+from al_core.training.speaker_folds import nobody_is_known, speaker_folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,17 @@ def undecided(recipe: Recipe) -> bool:
     return "auto" in (recipe.normalise_speakers, recipe.normalise_sentences)
 
 
-def decide(run: Run) -> Iterator[StepReport | Decided]:
+def decide(run: Run) -> Generator[StepReport, None, Decided]:
     """Do every normalisation that is "auto", unless going without is better by more than a standard error.
 
     Normalising a voice helps where a speaker shows several emotions and destroys what is to be heard where speakers and
     classes are entangled; a repeated sentence likewise. Classifiers that heard nothing of a speaker are tried on his
-    labelled clips, with all his unlabelled ones beside them, as they will be on new speakers. Without two labelled
-    speakers, or without classes, nothing can be tried and everything is done.
+    labelled clips, with all his unlabelled ones beside them, as they will be on new speakers; where nobody is known,
+    on labelled clips that were held out. With a single labelled speaker, or without classes, nothing can be tried and
+    everything is done.
 
     Yields:
-        Progress; the last item is the decision.
+        Progress.
     """
     done = replace(
         run.recipe,
@@ -49,18 +50,18 @@ def decide(run: Run) -> Iterator[StepReport | Decided]:
     every = [*run.train.clips, *run.all_clips]
     folds = speaker_folds(run) if run.scheme.classes else []
     if not folds:
-        yield Decided(done)
-        return
-    for report in embed(run.encoder, run.store, [feature_spec(done, run.encoder.n_layers)], every):
+        return Decided(done)
+    for report in embed(run.encoder, run.store, [feature_spec(done, run.encoder)], every):
         yield StepReport("embed", 0, report.done, report.total, None, None, 0.0, 0)
     truth = np.concatenate([test.targets.argmax(axis=1) for _, test in folds])
     as_asked = _right(done, folds, every)
+    held_out = "clips" if nobody_is_known(run) else "speakers"
     decided, gain = Decided(done), 0.0
     for recipe in _fewer(run.recipe, done):
         mean, error = _difference(_right(recipe, folds, every), as_asked, truth)
         if mean > max(error, gain):
-            decided, gain = Decided(recipe, _sentence(recipe, done, mean, error)), mean
-    yield decided
+            decided, gain = Decided(recipe, _sentence(recipe, done, held_out, mean, error)), mean
+    return decided
 
 
 def _fewer(asked: Recipe, done: Recipe) -> list[Recipe]:
@@ -73,14 +74,14 @@ def _fewer(asked: Recipe, done: Recipe) -> list[Recipe]:
     return [recipe for recipe in choices if recipe != done]
 
 
-def _sentence(recipe: Recipe, done: Recipe, gain: float, error: float) -> str:
+def _sentence(recipe: Recipe, done: Recipe, held_out: str, gain: float, error: float) -> str:
     steps = {
         "speaker normalisation": recipe.normalise_speakers != done.normalise_speakers,
         "sentence centring": recipe.normalise_sentences != done.normalise_sentences,
     }
     left_out = " and ".join(name for name, is_out in steps.items() if is_out)
     return (
-        f"left out: {left_out}; by cross-validation over the labelled speakers UAR is {100 * gain:.1f} ± "
+        f"left out: {left_out}; by cross-validation over the labelled {held_out} UAR is {100 * gain:.1f} ± "
         f"{100 * error:.1f} points higher without"
     )
 
@@ -92,8 +93,8 @@ def _right(recipe: Recipe, folds: Sequence[tuple[Run, LabelledClips]], every: Se
 
 def _right_in_fold(recipe: Recipe, run: Run, test: LabelledClips, every: Sequence[Clip]) -> NDArray[np.bool_]:
     assert isinstance(recipe.method, Probe), "only a probe normalises"
-    probe = ProbeClassifier.fit(recipe, run.scheme, run.encoder, run.store, run.train, run.all_clips, recipe.method.c)
-    keys, voices = {clip.key for clip in test.clips}, {clip.speaker for clip in test.clips}
+    probe = ProbeClassifier.fit(recipe, run.scheme, run.encoder, run.store, run.train, run.all_clips, recipe.method)
+    keys, voices = {clip.key for clip in test.clips}, {clip.speaker for clip in test.clips} - {None}
     beside = {clip.key: clip for clip in every if clip.speaker in voices and clip.key not in keys}
     said = probe.predict([*test.clips, *beside.values()]).probabilities[: len(test)]
     right: NDArray[np.bool_] = said.argmax(axis=1) == test.targets.argmax(axis=1)

@@ -24,9 +24,9 @@ def fit_probe(method: Probe, run: Run) -> Iterator[StepReport]:
     recipe, dev = run.recipe, run.dev
     normalises = recipe.normalise_speakers or recipe.normalise_sentences
     clips = [*run.train.clips, *(dev.clips if dev else ()), *(run.all_clips if normalises else ())]
-    for done in embed(run.encoder, run.store, [feature_spec(recipe, run.encoder.n_layers)], clips):
+    for done in embed(run.encoder, run.store, [feature_spec(recipe, run.encoder)], clips):
         yield StepReport("embed", 0, done.done, done.total, None, None, time.perf_counter() - began, 0)
-    classifier = ProbeClassifier.fit(recipe, run.scheme, run.encoder, run.store, run.train, run.all_clips, method.c)
+    classifier = ProbeClassifier.fit(recipe, run.scheme, run.encoder, run.store, run.train, run.all_clips, method)
     figures = dev_figures(classifier.predict(dev.clips), dev) if dev else DevFigures()
     yield StepReport(
         stage="done",

@@ -44,8 +44,8 @@ class StepReport:
         seconds: since the run began, the time before a resumption included.
         n_trainable: weights that are trained.
         classifier: in the last report only.
-        warning: something that went wrong and does not stop the run, or what a finish was worth, in a sentence; else
-            None.
+        warning: something that went wrong and does not stop the run, in a sentence an operator can act on; else None.
+        note: what was decided on the way and by which figures, in a sentence; else None.
         finished: in the last report of a recipe with a finish.
     """
 
@@ -60,4 +60,5 @@ class StepReport:
     classifier: FineTuned | None = None
     dev_ccc: float | None = None
     warning: str | None = None
+    note: str | None = None
     finished: Finished | None = None

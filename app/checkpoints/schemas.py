@@ -58,11 +58,12 @@ class CheckpointOut(Listed):
     labels_digest: str | None
     recipe: dict[str, Any]
     report: dict[str, Any] = Field(
-        description="What training said: labels, loss, dev figures, trained weights, seconds, warnings. `two_stage`, "
-        "where the recipe starts from a checkpoint: figures on both test splits before and after. `stop_set`: "
-        "agreement with the classifier before it, and how sure it is, on up to 2,000 clips. `examinations`: by "
-        "split, what was asked with `POST /checkpoints/{id}/evaluations`. `verdicts` of an adapted encoder, the newest "
-        "last: what a probe gains with it."
+        description="What training said: labels, loss, dev figures, trained weights, seconds, warnings; `notes`, what "
+        "was decided on the way, such as whether a finish is kept. `two_stage`, where the recipe starts from a "
+        "checkpoint: figures on both test splits before and after. `stop_set`: agreement with the classifier before "
+        "it, and how sure it is, on up to 2,000 clips. `examinations`: by split, what was asked with "
+        "`POST /checkpoints/{id}/evaluations`. `verdicts` of an adapted encoder, the newest last: what a probe gains "
+        "with it."
     )
     promoted_at: datetime | None
     created_at: datetime

@@ -8,7 +8,7 @@ CHECKPOINT = typer.Argument(min=1, help="Id of the checkpoint.")
 
 @app.command("list")
 def list_command(project: str = typer.Argument(help="Name of the project.")) -> None:
-    """Checkpoints of a project: what was trained, on how many labels, and which one is in use."""
+    """Checkpoints of a project: what was trained, on how many labels, what was decided, and what is in use."""
     from rich.console import Console
     from rich.table import Table
 
@@ -16,7 +16,7 @@ def list_command(project: str = typer.Argument(help="Name of the project.")) -> 
     from app.cli.opening import open_database
     from app.projects.service import find_project
 
-    table = Table("id", "arm", "method", "labels", "trained weights", "in use")
+    table = Table("id", "arm", "method", "labels", "trained weights", "in use", "notes")
     with open_database().read() as session:
         for found in list_checkpoints(session, find_project(session, project).id, after=0, limit=10_000):
             table.add_row(
@@ -26,6 +26,7 @@ def list_command(project: str = typer.Argument(help="Name of the project.")) -> 
                 str(found.report.get("n_labels", "")),
                 str(found.report.get("n_trainable", "")),
                 "yes" if found.promoted_at else "",
+                "; ".join(found.report.get("notes", [])),
             )
     Console().print(table)
 

@@ -43,11 +43,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run ended with: its last report, the classifier to keep, and what an operator should know of it."""
+    """What a run ended with: its last report, the classifier to keep, what to act on, and what was decided."""
 
     last: StepReport
     classifier: FineTuned
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def run(context: JobContext) -> None:
@@ -139,6 +140,7 @@ def _train(
             "seconds": round(last.seconds, 3),
             "scheme": as_json(shared.scheme),
             "warnings": list(trained.warnings),
+            "notes": list(trained.notes),
         }
         | compared,
         created_at=utcnow(),
@@ -155,16 +157,18 @@ def _fine_tune(context: JobContext, shared: Run, arm: Arm, train: LabelledClips)
 
     last: StepReport | None = None
     warnings: list[str] = []
+    notes: list[str] = []
     try:
         for last in resuming(run_folder(context) / arm, start):
             told = {"step": last.step, "steps": last.steps, "epoch": last.epoch, "loss": last.loss}
             context.report(f"{last.stage} {arm}", **told, dev_uar=last.dev_uar, dev_ccc=last.dev_ccc)
             warnings += [last.warning] if last.warning else []
+            notes += [last.note] if last.note else []
     except DivergedError as error:
         assert last is not None, "a run reports before its first step"
-        return Trained(last, error.classifier, (*warnings, str(error)))
+        return Trained(last, error.classifier, (*warnings, str(error)), tuple(notes))
     assert last is not None and last.classifier is not None, "the last report carries the classifier"
-    return Trained(last, last.classifier, tuple(warnings))
+    return Trained(last, last.classifier, tuple(warnings), tuple(notes))
 
 
 def _minutes(own: list[labels.Label], clips: dict[int, Clip]) -> float:

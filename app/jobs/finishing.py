@@ -32,13 +32,23 @@ def keep_other(data: Path, folder: str, finished: Finished | None, labels_digest
     return {"finish": told}
 
 
+def labels_alone(checkpoint: Checkpoint) -> str | None:
+    """Folder of the classifier that learnt from labels alone, where the kept one learnt from believed clips too.
+
+    None where the kept one is that classifier, or where an older report names no other.
+    """
+    told = checkpoint.report.get("finish") or {}
+    folder: str | None = told.get("other") if told.get("kept") == "with" else None
+    return folder
+
+
 def compare_finish(context: JobContext, classifier: Classifier, checkpoint: Checkpoint, test: Split) -> dict[str, Any]:
     """A checkpoint's comparison, completed by the test UAR of both classifiers; empty where there are not two.
 
     Dev or the speakers decided which is kept: the test figures are told and decide nothing.
     """
     told = checkpoint.report.get("finish")
-    if told is None or told["other"] is None:
+    if told is None or told.get("other") is None:
         return {}
     try:
         other = open_classifier(context, checkpoint, folder=told["other"])

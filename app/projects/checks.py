@@ -11,7 +11,7 @@ from al_core.corpora.manifest import FACTS
 from al_core.encoders.outline import check_fits, read_outline
 from al_core.recipe import Recipe, RecipeError, check_learns
 from al_core.scheme import Scheme, SchemeError
-from al_core.strategies.specs import Alps, Strategy, innermost
+from al_core.strategies.specs import Strategy, innermost
 from app.errors import InvalidError
 from app.models import Clip, Project
 from app.projects.stages import check_start
@@ -68,10 +68,6 @@ def check_fairness(fairness: Mapping[str, Any] | None, scheme: Scheme) -> None:
 def check_strategy(strategy: Strategy, scheme: Scheme) -> None:
     """Refuse a strategy that reads what this scheme or the service does not have; InvalidError names it."""
     named = innermost(strategy).kind
-    if isinstance(innermost(strategy), Alps):
-        raise InvalidError(
-            "strategy: alps reads self-supervised loss profiles, which no job of the service computes; use typiclust"
-        )
     if not scheme.dimensions and strategy.needs_dimensions:
         raise InvalidError(f"strategy: {named} reads dimensions, and this scheme has classes alone; name --dimensions")
     if not scheme.classes and strategy.needs_probabilities:

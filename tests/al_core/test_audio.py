@@ -177,7 +177,7 @@ def test_a_window_of_an_hour_reads_only_the_window(tmp_path: Path) -> None:
             file.write(np.full(8_000 * 60, minute / 100, np.float32))
     read = 0
 
-    class Counting(soundfile.SoundFile):  # type: ignore[misc]
+    class Counting(soundfile.SoundFile):  # type: ignore[misc]  # soundfile ships no types
         def read(self, *args: object, **kwargs: object) -> object:
             nonlocal read
             frames = super().read(*args, **kwargs)

@@ -10,15 +10,16 @@ import torch
 from al_core.checkpoint import load_checkpoint, save_checkpoint
 from al_core.encoders import EncoderError, SpeechEncoder, open_encoder
 from al_core.encoders.local_attributes import WEIGHTS, AdapterSizes, LocalAttributeEncoder, WapTransformer
-from al_core.encoders.outline import LOCAL_ATTRIBUTES, check_fits, read_outline
+from al_core.encoders.outline import LOCAL_ATTRIBUTES, check_fits, read_outline, resolve_layers
 from al_core.encoders.packed import packed_copy
 from al_core.encoders.tiny import TINY_FAMILIES, TinyFamily, build_tiny
 from al_core.features import Clip, FeatureStore
 from al_core.peft import methods
 from al_core.peft.network import frozen_copy
+from al_core.peft.probe import ProbeClassifier, embeddings
 from al_core.peft.specs import Adapter, BitFit, Full, LastK, Lora, Method, Prompts, WeightedSum
 from al_core.peft.tuned import TunedClassifier
-from al_core.recipe import Recipe, RecipeError
+from al_core.recipe import Recipe, RecipeError, standard_recipe
 from al_core.scheme import Scheme
 from al_core.targets import LabelledClips, one_hot
 from al_core.train import fine_tune
@@ -199,6 +200,22 @@ def test_the_probe_reads_the_adapters_frames(hubert: LocalAttributeEncoder, tmp_
     assert last.classifier is not None
     assert np.isfinite(last.classifier.predict(CLIPS).probabilities).all()
     assert (tmp_path / hubert.digest[:16] / "3-mean-float32").is_dir()
+
+
+def test_the_standard_recipe_reads_the_adapter_what_it_reads_and_half_of_the_way_there(
+    hubert: LocalAttributeEncoder, tmp_path: Path
+) -> None:
+    assert resolve_layers(standard_recipe(), hubert.outline) == (1, 2, 3)
+    assert resolve_layers(standard_recipe(), hubert.base.outline.with_local_attributes(9)) == (4, 9, 10)
+    store = FeatureStore(tmp_path / "features")
+    train = LabelledClips(CLIPS, one_hot(["anger", "joy"] * 4, SCHEME))
+    *_, last = fine_tune(standard_recipe(), SCHEME, hubert, store, train, None)
+    assert isinstance(last.classifier, ProbeClassifier)
+    alone = [embeddings(Recipe(layer=i, pooling="active_mean"), hubert, store, CLIPS) for i in (1, 2, 3)]
+    np.testing.assert_array_equal(embeddings(standard_recipe(), hubert, store, CLIPS), np.concatenate(alone, axis=1))
+    assert save_checkpoint(tmp_path / "kept", last.classifier, "labels").preprocessing["hidden_state"] == "1+2+3"
+    again = load_checkpoint(tmp_path / "kept", hubert, store)
+    assert np.array_equal(again.predict(CLIPS).probabilities, last.classifier.predict(CLIPS).probabilities)
 
 
 @pytest.mark.parametrize("method", [Lora(), Adapter(), Prompts(), BitFit()], ids=lambda method: method.kind)

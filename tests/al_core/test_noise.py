@@ -14,6 +14,7 @@ from al_core.evaluate import Truth
 from al_core.features import Clip, FeatureStore
 from al_core.noise import SNRS_DB, NoiseError, at_snr, augmented, evaluate_under_noise, noisy, open_recordings
 from al_core.peft.probe import ProbeClassifier
+from al_core.peft.specs import Probe
 from al_core.recipe import Augment, Recipe
 from al_core.scheme import Scheme
 from al_core.targets import LabelledClips
@@ -188,7 +189,7 @@ def test_figures_fall_under_noise_and_the_clean_features_stay_as_they_were(tmp_p
     store, scheme = FeatureStore(tmp_path / "features"), Scheme(("low", "high"))
     targets = np.eye(2, dtype=np.float32)[np.arange(12) % 2]
     recipe = Recipe(layer=1, pooling="mean_std")
-    probe = ProbeClassifier.fit(recipe, scheme, encoder, store, LabelledClips(CLIPS, targets), (), 1.0)
+    probe = ProbeClassifier.fit(recipe, scheme, encoder, store, LabelledClips(CLIPS, targets), (), Probe(c=1.0))
     clean = probe.predict(CLIPS).probabilities
     truth = Truth.of(LabelledClips(CLIPS, targets))
     speakers = [one.speaker for one in CLIPS]

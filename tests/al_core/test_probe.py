@@ -9,7 +9,8 @@ from al_core.encoders import SpeechEncoder, open_encoder
 from al_core.encoders.tiny import build_tiny
 from al_core.features import Clip, FeatureStore
 from al_core.metrics import ccc, uar
-from al_core.peft.probe import ProbeClassifier, embeddings
+from al_core.peft.probe import ProbeClassifier, embeddings, feature_spec
+from al_core.peft.specs import Probe
 from al_core.recipe import Recipe
 from al_core.scheme import Dimension, Scheme
 from al_core.targets import LabelledClips, TargetError
@@ -58,7 +59,7 @@ def store(tmp_path: Path) -> FeatureStore:
 
 
 def fitted(recipe: Recipe, scheme: Scheme, encoder: SpeechEncoder, store: FeatureStore) -> ProbeClassifier:
-    return ProbeClassifier.fit(recipe, scheme, encoder, store, labelled(scheme), (), 0.1)
+    return ProbeClassifier.fit(recipe, scheme, encoder, store, labelled(scheme), (), Probe(c=0.1))
 
 
 @every_scheme
@@ -94,11 +95,53 @@ def test_dimensions_beside_them_do_not_change_the_probabilities(encoder, store):
     both, recipe = labelled(SCHEMES["both"]), Recipe(layer=1)
     alone = LabelledClips(both.clips[1:], both.targets[1:])
     together = LabelledClips(both.clips[1:], both.targets[1:], both.dimensions[1:])
-    of_classes = ProbeClassifier.fit(recipe, SCHEMES["classes"], encoder, store, alone, (), 0.1)
-    of_both = ProbeClassifier.fit(recipe, SCHEMES["both"], encoder, store, together, (), 0.1)
+    of_classes = ProbeClassifier.fit(recipe, SCHEMES["classes"], encoder, store, alone, (), Probe(c=0.1))
+    of_both = ProbeClassifier.fit(recipe, SCHEMES["both"], encoder, store, together, (), Probe(c=0.1))
     np.testing.assert_array_equal(
         of_both.predict(both.clips).probabilities, of_classes.predict(both.clips).probabilities
     )
+
+
+@every_scheme
+def test_two_states_that_say_the_same_predict_as_one_alone(scheme, encoder, store):
+    """Two copies of a state double the kernel: `fit_ridge` scales its penalty by itself, `fit_logistic` does not."""
+    train, test = labelled(scheme), labelled(scheme, 100, 30).clips
+    rows = embeddings(Recipe(layer=1), encoder, store, [*train.clips, *test])
+    twice = {clip.key: np.tile(row, 2)[None] for clip, row in zip([*train.clips, *test], rows, strict=True)}
+    recipe = Recipe(method=Probe(layers=(1, 2)))
+    store.append(encoder.digest, feature_spec(recipe, encoder), twice)  # as if both states were the same
+    alone, both = (
+        ProbeClassifier.fit(one, scheme, encoder, store, train, (), Probe(c=0.1)).predict(test)
+        for one in (Recipe(layer=1), recipe)
+    )
+    np.testing.assert_allclose(both.probabilities, alone.probabilities, atol=1e-3)
+    np.testing.assert_allclose(both.dimensions, alone.dimensions, rtol=1e-4)
+
+
+def test_late_fusion_says_the_normalised_geometric_mean_of_what_each_state_says(encoder, store):
+    scheme = SCHEMES["classes"]
+    train, test = labelled(scheme), labelled(scheme, 100, 30).clips
+    late = Probe(layers=(0, 1, 2), fusion="late")
+    fused = ProbeClassifier.fit(Recipe(method=late), scheme, encoder, store, train, (), late).predict(test)
+    alone = [
+        ProbeClassifier.fit(Recipe(layer=i), scheme, encoder, store, train, (), Probe()).predict(test) for i in range(3)
+    ]
+    product = np.prod([one.probabilities for one in alone], axis=0) ** (1 / 3)
+    np.testing.assert_allclose(fused.probabilities, product / product.sum(axis=1, keepdims=True), atol=1e-4)
+    joint = fitted(Recipe(method=Probe(layers=(0, 1, 2))), scheme, encoder, store).predict(test)
+    assert np.abs(fused.probabilities - joint.probabilities).max() > 0.001
+
+
+def test_late_fusion_of_one_state_is_that_state_and_keeps_unseen_classes_impossible(encoder, store):
+    scheme = SCHEMES["classes"]
+    train, test = labelled(scheme), labelled(scheme, 100, 30).clips
+
+    def said(method: Probe) -> np.ndarray:
+        recipe = Recipe(method=method)
+        return ProbeClassifier.fit(recipe, scheme, encoder, store, train, (), method).predict(test).probabilities
+
+    np.testing.assert_array_equal(said(Probe(layers=(1,), fusion="late")), said(Probe(layers=(1,))))
+    assert (said(Probe(layers=(0, 1, 2), fusion="late"))[:, scheme.classes.index("unheard")] == 0).all()
 
 
 @every_scheme
@@ -112,7 +155,7 @@ def test_dimensions_it_cannot_learn_are_refused_before_anything_is_embedded(enco
     train = labelled(SCHEMES["dimensions"])
     constant = LabelledClips(train.clips, train.targets, np.full_like(train.dimensions, 300))
     with pytest.raises(TargetError, match="every training value of height is 300"):
-        ProbeClassifier.fit(Recipe(layer=1), SCHEMES["dimensions"], encoder, store, constant, (), 0.1)
+        ProbeClassifier.fit(Recipe(layer=1), SCHEMES["dimensions"], encoder, store, constant, (), Probe(c=0.1))
 
 
 def test_embeddings_come_from_the_store_in_the_clips_order(encoder, store):

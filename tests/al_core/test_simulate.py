@@ -41,8 +41,8 @@ PLAN = SimulationPlan(
     fractions=(0.1, 0.3, 0.6),
     test_speakers=2,
 )
-# What reads neither dimensions, which the corpus has not, nor loss profiles, which TAPT makes.
-NAMES = [name for name in STRATEGY_NAMES if name != "alps" and not parse_strategy(name).needs_dimensions]
+# What reads no dimensions, which the corpus has not.
+NAMES = [name for name in STRATEGY_NAMES if not parse_strategy(name).needs_dimensions]
 KEYS = {"corpus", "encoder", "scheme", "dimensions", "full", "points", "aulc", "versions"}
 POINT_KEYS = {
     *("strategy", "seed", "round", "n_labels", "fraction", "uar", "wa", "macro_f1", "ccc"),

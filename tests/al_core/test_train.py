@@ -140,7 +140,7 @@ def test_other_clips_of_a_speaker_change_only_the_statistics_of_a_normalising_pr
     assert plain.classifier is not None
     assert informed.classifier is not None
     assert plain.classifier.speakers == ()  # type: ignore[union-attr]  # 3 or 4 clips a speaker
-    assert informed.classifier.speakers == ("speaker-0", "speaker-1", "speaker-2")  # type: ignore[union-attr]
+    assert informed.classifier.speakers == ("speaker-0", "speaker-1", "speaker-2")  # type: ignore[union-attr]  # a probe
 
 
 def test_bf16_trains_on_a_cpu_and_fp16_is_refused_by_name(encoder, store):

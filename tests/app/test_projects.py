@@ -19,7 +19,7 @@ def test_a_project_comes_back_as_it_was_made_with_its_defaults_filled_in(api):
     assert project["scheme"] == {"classes": ["anger", "neutral"], "dimensions": []}
     assert project["strategy"] == {"kind": "margin"}
     assert project["recipe"]["layer"] == 2
-    assert project["recipe"]["method"] == {"kind": "probe", "c": 0.1, "layers": []}
+    assert project["recipe"]["method"] == {"kind": "probe", "c": 0.1, "layers": [], "fusion": "joint"}
     assert (project["batch_size"], project["overlap"], project["control_share"]) == (50, 1, 0.0)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from al_core.checkpoint import save_checkpoint
 from al_core.classifier import Predictions
@@ -340,7 +341,8 @@ def test_half_precision_stays_close_and_reaches_every_weight(method: str, family
     assert all(w.grad is not None and bool(w.grad.isfinite().all()) for w in trainable)
 
 
-@pytest.mark.slow  # a C++ compiler runs
+@pytest.mark.slow  # a C++ compiler runs; trying vector instructions and starting helpers would take half as long again
+@inductor.patch({"cpp.vec_isa_ok": False, "compile_threads": 1})
 def test_compiled_blocks_give_the_same_output_gradients_and_names(tmp_path: Path) -> None:
     encoder = open_encoder(build_tiny("hubert", tmp_path, n_layers=1))
     everything = Combined(parts=(Adapter(width=8), Lora(rank=4), Prompts(n=3), Gate(), BitFit()))

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from al_core.encoders import SpeechEncoder, open_encoder
-from al_core.encoders.outline import Outline, check_fits, read_outline
+from al_core.encoders.outline import Outline, check_fits, read_outline, resolve_layers
 from al_core.encoders.tiny import TINY_FAMILIES, TinyFamily, build_tiny
 from al_core.encoders.waveform import WaveformEncoder
 from al_core.peft import methods
@@ -32,7 +32,7 @@ from al_core.peft.specs import (
     WeightedSum,
 )
 from al_core.peft.storing import trained_tensors
-from al_core.recipe import Recipe, RecipeError
+from al_core.recipe import Recipe, RecipeError, standard_recipe
 from al_core.scheme import Scheme
 
 FOUR = Scheme(("anger", "happiness", "neutral", "sadness"))
@@ -116,6 +116,7 @@ def test_trained_weights_keep_their_names_whatever_else_is_inserted(base):
         (Recipe(method=Lora(last=3), layer=2), r"recipe\.method\.last is 3: only 2 blocks"),
         (Recipe(method=Lora(), layer=4), r"recipe\.layer is 4: this encoder has hidden states 0 to 3"),
         (Recipe(method=Probe(), layer=4), r"recipe\.layer is 4"),
+        (Recipe(method=Probe(layers=(1, 4))), r"recipe\.method\.layers names 4: this encoder has hidden states 0 to 3"),
         (Recipe(method=Lora(), layer=0), r"recipe\.layer is 0: lora has no block"),
         (Recipe(method=Prompts(), layer=0), r"recipe\.layer is 0: prompts has no block"),
         (
@@ -171,6 +172,20 @@ def test_a_recipe_that_fits_is_not_refused(method: Trained, tmp_path):
     assert outline is not None
     check_fits(Recipe(method=method), outline)
     check_fits(Recipe(), outline)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "layers"),
+    [
+        (standard_recipe(), (3, 6, 9)),
+        (standard_recipe(layer=4), (4,)),
+        (Recipe(layer=-1), (12,)),
+        (Recipe(method=Probe(layers=(0, 12)), layer=4), (0, 12)),
+        (Recipe(method=Lora(), layer=7), (7,)),
+    ],
+)
+def test_a_recipe_reads_these_of_12_blocks(recipe, layers, base):
+    assert resolve_layers(recipe, base.outline) == layers
 
 
 def test_the_outline_read_from_the_configuration_is_the_encoder_s(folder):

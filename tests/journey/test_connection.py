@@ -38,6 +38,14 @@ def _until_held(page: "Page", n: int) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def _answer(visit: "Visit", given: int) -> None:
+    """Give the next answer, and wait for the clip after it: a key pressed before it shows belongs to no clip."""
+    visit.answer(str(given % 7 + 1))
+    visit.page.wait_for_function(
+        "() => Number(document.querySelector('[data-wave]').getAttribute('aria-valuenow')) < 60"
+    )
+
+
 @pytest.mark.browser
 def test_a_connection_that_drops_in_the_middle_of_twelve_clips_loses_and_doubles_nothing(
     enter: Enter, stage: "Stage", voices: list[bytes]
@@ -50,13 +58,13 @@ def test_a_connection_that_drops_in_the_middle_of_twelve_clips_loses_and_doubles
     given = 0
     for _ in range(3):
         for _ in range(2):
-            visit.answer(str(given % 7 + 1))
+            _answer(visit, given)
             given += 1
         _until_held(page, 4)
         visit.context.set_offline(True)
         page.get_by_role("alert").filter(has_text="No connection").wait_for()
         for _ in range(2):
-            visit.answer(str(given % 7 + 1))
+            _answer(visit, given)
             given += 1
         visit.context.set_offline(False)
         page.get_by_role("alert").filter(has_text="No connection").wait_for(state="hidden")

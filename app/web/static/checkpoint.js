@@ -97,6 +97,7 @@ function facts({ kind, recipe, report, encoder_digest: digest, created_at: made 
     ["Labels", `${report.n_labels ?? "–"}, ${minutes(report.minutes ?? 0)} minutes heard`],
     ["Trained weights", trained ?? "–"],
     ...kept(recipe, report),
+    ...(report.notes?.length ? [["Decided", report.notes.map(sentence).join(" ")]] : []),
     ["Took", seconds(report.seconds ?? 0)],
     ["Encoder", `${project.encoder}, ${digest.slice(0, 12)}`],
     ["Made", when(made)],

@@ -35,14 +35,18 @@ export function methodName(method) {
   return told.length ? `${NAMES[kind] ?? words(kind)} (${told.join(", ")})` : (NAMES[kind] ?? words(kind));
 }
 
-const POOLINGS = { mean_std: "mean and standard deviation", attentive: "mean and deviation under attention" };
+const POOLINGS = {
+  mean_std: "mean and standard deviation",
+  active_mean: "mean of active frames",
+  attentive: "mean and deviation under attention",
+};
 const NAMES = { lora: "LoRA", dora: "DoRA", ia3: "IA³", bitfit: "BitFit", last_k: "last blocks", full: "all blocks" };
 
 /** @param {object} recipe @returns {Array<[string, string]>} what is not as it is by default, by name */
 export function recipeFacts(recipe) {
-  const layer = recipe.layer >= 0 ? `hidden state ${recipe.layer}` : "the last hidden state";
   const facts = [["Method", methodName(recipe.method)]];
-  if (recipe.pooling) facts.push(["Reads", `${layer}, ${POOLINGS[recipe.pooling] ?? words(recipe.pooling)} over time`]);
+  const pooling = POOLINGS[recipe.pooling] ?? words(recipe.pooling ?? "");
+  if (pooling) facts.push(["Reads", `${statesOf(recipe)}, ${pooling} over time`]);
   if (recipe.head === "conv") facts.push(["Head", "three pointwise convolutions and a hidden layer"]);
   for (const [name, value] of Object.entries(recipe)) {
     if (TOLD.has(name) || !(name in DEFAULTS) || DEFAULTS[name] === value) continue;
@@ -53,6 +57,13 @@ export function recipeFacts(recipe) {
     facts.push(["Augmented", `noise at ${low} to ${high} dB, up to ${Math.round(100 * mask)} % silenced`]);
   }
   return facts;
+}
+
+function statesOf({ layer, method }) {
+  const layers = method?.layers ?? [];
+  if (layers === "quarters") return "the hidden states at a quarter, a half and three quarters";
+  if (layers.length) return `hidden states ${layers.join(", ")}`;
+  return layer >= 0 ? `hidden state ${layer}` : "the last hidden state";
 }
 
 const words = (name) => plain(name);

@@ -10,7 +10,7 @@ import pytest
 from al_core.encoders import SpeechEncoder
 from al_core.encoders.tiny import TinyFamily
 from al_core.features import Clip, FeatureStore
-from al_core.peft.specs import LastK
+from al_core.peft.specs import LastK, Probe
 from al_core.recipe import Recipe
 from al_core.resumable_state import drop_states
 from al_core.scheme import Dimension, Scheme
@@ -57,7 +57,7 @@ def test_on_dev_the_better_of_two_is_kept_and_both_are_there(finish, encoder, st
     assert last.dev_uar == max(found.uar_with, found.uar_without)
     other = {"with": last.finished.without, "without": last.finished.with_finish}[found.kept]
     assert last.finished.other is other is not last.classifier
-    assert last.warning == found.sentence
+    assert (last.note, last.warning) == (found.sentence, None)
     assert last.finished.without.recipe.finish is None and last.finished.with_finish.recipe.finish == finish
     alone = last_of(Recipe(layer=1), CLASSES, encoder, store, train, dev, pool)
     np.testing.assert_array_equal(
@@ -87,17 +87,17 @@ def test_where_nobody_is_known_clips_are_held_out_instead(encoder, store, voices
     train, pool = spoken_by(voices(0, 12), None), spoken_by(voices(12, 12), None).clips
     last = last_of(Recipe(layer=1, finish=PSEUDO), CLASSES, encoder, store, train, None, pool)
     assert last.finished is not None and last.finished.comparison.measured_on == "clips"
-    assert "over the labelled clips" in (last.warning or "")
+    assert "over the labelled clips" in (last.note or "") and last.warning is None
 
 
 def test_where_nothing_can_be_compared_the_labels_alone_decide_and_it_is_told(encoder, store, voices: Voices) -> None:
     recipe, alone = Recipe(layer=1, finish=PSEUDO), spoken_by(voices(0, 9), "one")
     one = last_of(recipe, CLASSES, encoder, store, alone, None, spoken_by(voices(9, 6), "one").clips)
     assert one.finished is not None and one.finished.comparison.kept == "without"
-    assert "fewer than two known speakers" in (one.warning or "")
+    assert "fewer than two known speakers" in (one.warning or "") and one.note is None
     none = last_of(recipe, CLASSES, encoder, store, voices(0, 9), None, voices(0, 9).clips)
     assert none.finished is not None and none.finished.other is None
-    assert "no unlabelled clip is left" in (none.warning or "")
+    assert "no unlabelled clip is left" in (none.note or "") and none.warning is None
 
 
 def test_dev_speakers_in_the_pool_are_refused(encoder, store, voices: Voices) -> None:
@@ -135,7 +135,7 @@ def test_a_weight_is_so_many_clips(encoder, store, voices: Voices) -> None:
     heavier = replace(train, weights=np.full(12, 2, np.float32))
     from al_core.peft.probe import ProbeClassifier
 
-    weighed = ProbeClassifier.fit(Recipe(layer=1), CLASSES, encoder, store, heavier, (), 0.1)
-    wider = ProbeClassifier.fit(Recipe(layer=1), CLASSES, encoder, store, train, (), 0.2)
+    weighed = ProbeClassifier.fit(Recipe(layer=1), CLASSES, encoder, store, heavier, (), Probe(c=0.1))
+    wider = ProbeClassifier.fit(Recipe(layer=1), CLASSES, encoder, store, train, (), Probe(c=0.2))
     clips = voices(50, 6).clips
     np.testing.assert_allclose(weighed.predict(clips).probabilities, wider.predict(clips).probabilities, atol=1e-3)

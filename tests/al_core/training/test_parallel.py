@@ -48,7 +48,7 @@ def test_two_processes_end_with_the_losses_and_weights_of_one(recipe, scheme, ru
     losses = [[r.loss for r in told if r.stage == "train"] for told in (alone, together)]
     assert len(losses[0]) == recipe.epochs * -(-len(range(0, 9, recipe.minibatch)) // recipe.accumulate)
     np.testing.assert_allclose(losses[0], losses[1], rtol=tolerance, atol=tolerance)
-    own, other = (snapshot(told[-1].classifier.network) for told in (alone, together))  # type: ignore[union-attr]
+    own, other = (snapshot(told[-1].classifier.network) for told in (alone, together))  # type: ignore[union-attr]  # trained, so it has one
     assert own.keys() == other.keys()
     for name, tensor in own.items():
         torch.testing.assert_close(tensor, other[name], rtol=10 * tolerance, atol=10 * tolerance, msg=name)

@@ -1,5 +1,6 @@
 """A project of two pitches on a tiny encoder, and how to take it through a round without an annotator."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,23 +12,19 @@ import pytest
 import soundfile
 from sqlalchemy import select
 
-from al_core.encoders.tiny import build_tiny
 from al_core.recipe import Recipe
 from al_core.scheme import Dimension, Scheme
 from al_core.strategies.specs import TypiClust
 from app.clips.ingest import check_audio
 from app.clips.service import Particulars, add_clip
 from app.db import Database, utcnow
-from app.jobs import queue
-from app.jobs.child import run_job
-from app.migrating import upgrade
 from app.models import Checkpoint, CurvePoint, Job, Round
 from app.projects.service import create_project
 from app.rounds.service import close_round, open_round
 from app.settings import Settings
 from app.storage import Storage
+from tests.app.tones import CLASSES, run_waiting
 
-CLASSES = ("high", "low")
 AROUSAL = Dimension("arousal", 1, 5)
 # Speaker → split, gender. Men of the test split are hard to hear: their tones drown in noise.
 SPEAKERS = {
@@ -47,15 +44,7 @@ class Made:
 
     def jobs(self) -> list[tuple[str, str]]:
         """Run every job that waits, and those they queue; their kinds and how they ended."""
-        ended = []
-        while True:
-            with self.db.write() as session:
-                claim = queue.claim(session, "test", 60, now=utcnow())
-            if claim is None:
-                return ended
-            run_job(self.settings, self.db, claim)
-            with self.db.read() as session:
-                ended.append((claim.kind, session.get_one(Job, claim.job_id).state))
+        return run_waiting(self.db, self.settings)
 
     def round(self, **given: Any) -> Round:
         """A whole round on the labelled seed set: what it picks is not waited for."""
@@ -84,16 +73,9 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """SQLite alone: these rounds write as those of `test_kinds` and `test_kill_minus_nine`, which run on both."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'afterloop.db'}"
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny("whisper", tmp_path_factory.mktemp("encoder"), width=16, n_layers=2)
+def database_url(tmp_path_factory: pytest.TempPathFactory, upgraded: Path) -> str:
+    """SQLite alone: these rounds write as those of `kinds` and `test_kill_minus_nine`, which run on both."""
+    return f"sqlite:///{shutil.copy(upgraded, tmp_path_factory.mktemp('database'))}"
 
 
 @pytest.fixture
