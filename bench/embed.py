@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from _hubert import random_hubert
 from _table import Row, finish, parser
 from numpy.typing import NDArray
 
@@ -79,42 +80,35 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for case in cases(arguments.encoder, arguments.short, Path(scratch)):
             rows += measure(case)
-        rows.append(look_up(Path(scratch) / "pool"))
+        rows.append(look_up(Path(scratch) / "pool", 5_000 if arguments.short else POOL))
     rows += web_process()
     finish("embed", rows, arguments.json)
 
 
 def cases(only: Path | None, short: bool, scratch: Path) -> list[Case]:
     """The encoders beside the repository where they are; else, and for the size of a released one, random weights."""
-    clips = mixed_clips(8 if short else 64)
+    clips = mixed_clips(3 if short else 64)
     if only is not None:
         return [Case(only.name, only, clips, repeats=3)]
     # The slower the encoder, the less a single run depends on chance.
     whisper, hubert = (SHARED / "encoders" / name for name in ("whisper-tiny.en", "mini-hubert"))
     real = [
         Case(whisper.name, whisper, clips, repeats=1 if short else 3),
-        Case(hubert.name, hubert, clips, repeats=7),
+        Case(hubert.name, hubert, clips, repeats=1 if short else 7),
     ]
-    base = random_hubert_base(scratch)
+    name = "a small hubert (random weights)" if short else "hubert-base (random weights)"
+    random = random_hubert(scratch / "random", short)
     return [
         *(case for case in real if case.folder.is_dir()),
-        Case("hubert-base (random weights)", base, clips[: 4 if short else 32], repeats=1 if short else 3),
+        Case(name, random, clips[:32], repeats=1 if short else 3),
     ]
-
-
-def random_hubert_base(folder: Path) -> Path:
-    torch.manual_seed(0)
-    with quiet():
-        transformers.HubertModel(transformers.HubertConfig()).save_pretrained(folder / "base")
-        transformers.Wav2Vec2FeatureExtractor(return_attention_mask=False).save_pretrained(folder / "base")
-    return folder / "base"
 
 
 def mixed_clips(n: int) -> list[Clip]:
     """Clips of log-normal length, cut from real speech where it is there, else from bursts of noise."""
     rng = np.random.default_rng(0)
     lengths = (np.clip(rng.lognormal(np.log(3.5), 0.65, n), 1, 12) * SAMPLE_RATE).astype(int)
-    files = sorted((SHARED / "data" / "emodb-4class").rglob("*.flac"))
+    files = sorted((SHARED / "data" / "emodb-4class").rglob("*.flac"))[: 4 * n]  # clips of some 2 s
     audio = np.concatenate([decode(path) for path in files]) if files else bursts(rng, int(lengths.sum()))
     cuts = np.cumsum(lengths)
     return [
@@ -219,19 +213,19 @@ def worst(vectors: Vectors, reference: Vectors) -> float:
     return float((np.linalg.norm(vectors - reference, axis=1) / np.linalg.norm(reference, axis=1)).max())
 
 
-def look_up(root: Path) -> Row:
+def look_up(root: Path, n: int) -> Row:
     """Seconds of one core to open a store of many clips, find none missing, and read them all in another order."""
-    spec, digest, keys = FeatureSpec(0, "mean"), "0" * 64, [f"{i:064x}:0-3000" for i in range(POOL)]
-    rows = np.random.default_rng(0).standard_normal((POOL, 1, 384), dtype=np.float32)
-    for at in range(0, POOL, 500):
+    spec, digest, keys = FeatureSpec(0, "mean"), "0" * 64, [f"{i:064x}:0-3000" for i in range(n)]
+    rows = np.random.default_rng(0).standard_normal((n, 1, 384), dtype=np.float32)
+    for at in range(0, n, 500):
         FeatureStore(root).append(digest, spec, dict(zip(keys[at : at + 500], rows[at : at + 500], strict=True)))
-    asked = [keys[i] for i in np.random.default_rng(1).permutation(POOL)]
+    asked = [keys[i] for i in np.random.default_rng(1).permutation(n)]
     began = time.process_time()
     store = FeatureStore(root)
     assert store.missing(digest, spec, asked) == []
     store.pooled(digest, spec, asked)
     return Row(
-        f"open a store and read {POOL:,} × 384",
+        f"open a store and read {n:,} × 384",
         time.process_time() - began,
         "s of CPU",
         target=1.0,

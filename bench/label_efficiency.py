@@ -56,7 +56,7 @@ STATED = {
 }
 POINT = 0.01
 TARGET_TIME = 0.21
-STRATEGIES = tuple(name for name in STRATEGY_NAMES if name != "alps" and not parse_strategy(name).needs_dimensions)
+STRATEGIES = tuple(name for name in STRATEGY_NAMES if not parse_strategy(name).needs_dimensions)
 
 
 def main() -> None:

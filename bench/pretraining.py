@@ -125,7 +125,7 @@ def one_run(
     began = time.perf_counter()
     store = FeatureStore(folder / "features")
     layers = range(adapted.n_layers + 1)
-    specs = [feature_spec(replace(recipe, layer=layer), adapted.n_layers) for layer in layers]
+    specs = [feature_spec(replace(recipe, layer=layer), adapted) for layer in layers]
     for _ in embed(adapted, store, specs, corpus.clips):
         pass
     told["uar"] = {}

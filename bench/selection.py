@@ -149,7 +149,7 @@ def their_badge(pool: PoolView, picks: int) -> Any:
     from skactiveml.pool import Badge as TheirBadge
     from sklearn.base import BaseEstimator, ClassifierMixin
 
-    class Knows(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    class Knows(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
         """Predicts what the pool predicts."""
 
         def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Knows":

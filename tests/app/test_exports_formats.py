@@ -330,21 +330,26 @@ print(written.n, kb("VmHWM") - before)
 """
 
 
+CLIPS = 6_000
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of resident memory")
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-def test_fifty_thousand_answers_need_the_memory_of_one_page(large, tmp_path, format):
+def test_thirty_thousand_answers_need_the_memory_of_one_page(large, tmp_path, format):
     url, project_id = large
     command = [sys.executable, "-c", BUILD, url, str(tmp_path / "blobs"), str(project_id), format]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     n, grown_kb = int(told[0]), int(told[1])
-    assert n >= 10_000
-    assert grown_kb < 60_000, f"{format} grew by {grown_kb} kB"
+    assert n >= CLIPS
+    # All rows at once would take 33,000 kB; a row group of Arrow's takes as much.
+    limit_kb = 62_000 if format in ("parquet", "datasets") else 30_000
+    assert grown_kb < limit_kb, f"{format} grew by {grown_kb} kB"
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> tuple[str, int]:
-    """10,000 clips with five answers each, on SQLite."""
+    """6,000 clips with five answers each, on SQLite."""
     from app.migrating import upgrade
 
     url = f"sqlite:///{tmp_path_factory.mktemp('large') / 'afterloop.db'}"
@@ -357,7 +362,7 @@ def large(tmp_path_factory) -> tuple[str, int]:
         session.execute(insert(Account), [
             {"name": f"a{i}", "role": Role.ANNOTATOR, "token_sha256": f"{i:064}", "created_at": now} for i in range(5)
         ])  # fmt: skip
-        digests = [f"{i:064x}" for i in range(10_000)]
+        digests = [f"{i:064x}" for i in range(CLIPS)]
         asset = {"size_bytes": 1, "media_type": "audio/wav", "duration_s": 2.0, "created_at": now}
         session.execute(insert(Asset), [{"sha256": digest} | asset for digest in digests])
         clip = {"project_id": project_id, "start_s": 0, "end_s": 2, "playback_type": "audio/wav", "split": "train",
@@ -366,7 +371,7 @@ def large(tmp_path_factory) -> tuple[str, int]:
             insert(Clip), [clip | {"asset_sha256": d, "playback_sha256": d, "external_id": d} for d in digests]
         )
         asked = {"project_id": project_id, "slot": 0, "position": 0, "state": "done", "fence": 1}
-        pairs = [(clip_id, account) for clip_id in range(1, 10_001) for account in range(1, 6)]
+        pairs = [(clip_id, account) for clip_id in range(1, CLIPS + 1) for account in range(1, 6)]
         session.execute(insert(Assignment), [asked | {"clip_id": c, "account_id": a, "slot": a} for c, a in pairs])
         event = {"project_id": project_id, "fence": 1, "comment": "a comment of some length, as people write them",
                  "seconds": 3.5, "created_at": now}  # fmt: skip
@@ -378,9 +383,9 @@ def large(tmp_path_factory) -> tuple[str, int]:
         session.execute(
             insert(Clip), [clip | {"project_id": small, "asset_sha256": digests[0], "playback_sha256": "0"}]
         )
-        session.execute(insert(Assignment), [asked | {"project_id": small, "clip_id": 10_001, "account_id": 1}])
-        one = {"clip_id": 10_001, "account_id": 1, "assignment_id": 50_001, "idempotency_key": "one", "label": "anger"}
-        session.execute(insert(Annotation), [event | one | {"project_id": small}])
+        session.execute(insert(Assignment), [asked | {"project_id": small, "clip_id": CLIPS + 1, "account_id": 1}])
+        one = {"clip_id": CLIPS + 1, "account_id": 1, "assignment_id": len(pairs) + 1, "idempotency_key": "one"}
+        session.execute(insert(Annotation), [event | one | {"project_id": small, "label": "anger"}])
     database.dispose()
     return url, project_id
 

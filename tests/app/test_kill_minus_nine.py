@@ -86,7 +86,7 @@ def _wait(database: Database, worker: subprocess.Popen[bytes], holds: Callable[[
             assert not failed, failed
             if holds(session):
                 return
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 def _is_in(kind: str, stage: str) -> Callable[[Session], bool]:
