@@ -1,4 +1,4 @@
-"""Whether a probe normalises, where its recipe leaves that to the labels: cross-validation over labelled clips."""
+"""Whether a probe normalises, where its recipe leaves that to the labels: by whose they are, and cross-validation."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +12,7 @@ from al_core.peft.probe import ProbeClassifier, feature_spec
 from al_core.peft.specs import Probe
 from al_core.recipe import Recipe
 from al_core.targets import LabelledClips
+from al_core.training.entangled import MOST, entangled
 from al_core.training.report import StepReport
 from al_core.training.run import Run
 from al_core.training.speaker_folds import nobody_is_known, speaker_folds
@@ -31,24 +32,38 @@ def undecided(recipe: Recipe) -> bool:
 
 
 def decide(run: Run) -> Generator[StepReport, None, Decided]:
-    """Do every normalisation that is "auto", unless going without is better by more than a standard error.
+    """Do every normalisation that is "auto", unless the labels say that it does harm.
 
     Normalising a voice helps where a speaker shows several emotions and destroys what is to be heard where speakers and
-    classes are entangled; a repeated sentence likewise. Classifiers that heard nothing of a speaker are tried on his
-    labelled clips, with all his unlabelled ones beside them, as they will be on new speakers; where nobody is known,
-    on labelled clips that were held out. With a single labelled speaker, or without classes, nothing can be tried and
-    everything is done.
+    classes are entangled (`al_core/training/entangled.py`). What is left open after that is tried: a step is left out
+    where going without is better by more than a standard error. Classifiers that heard nothing of a speaker are tried
+    on his labelled clips, with all his unlabelled ones beside them, as they will be on new speakers; where nobody is
+    known, on labelled clips that were held out. With a single labelled speaker, or without classes, nothing can be
+    tried and everything is done.
 
     Yields:
         Progress.
     """
+    alpha = entangled(run.train) if run.recipe.normalise_speakers == "auto" else None
+    if alpha is None:
+        return (yield from _by_trial(run))
+    told = (
+        f"left out: speaker normalisation; the labelled speakers keep to few classes: alpha within speakers is "
+        f"{alpha.value:.2f} [{alpha.low:.2f}, {alpha.high:.2f}], above {MOST} it takes away more than it gives"
+    )
+    rest = yield from _by_trial(replace(run, recipe=replace(run.recipe, normalise_speakers=False)))
+    return Decided(rest.recipe, f"{told}. {rest.told}" if rest.told else told)
+
+
+def _by_trial(run: Run) -> Generator[StepReport, None, Decided]:
+    """The same by cross-validation alone."""
     done = replace(
         run.recipe,
         normalise_speakers=bool(run.recipe.normalise_speakers),
         normalise_sentences=bool(run.recipe.normalise_sentences),
     )
     every = [*run.train.clips, *run.all_clips]
-    folds = speaker_folds(run) if run.scheme.classes else []
+    folds = speaker_folds(run) if run.scheme.classes and undecided(run.recipe) else []
     if not folds:
         return Decided(done)
     for report in embed(run.encoder, run.store, [feature_spec(done, run.encoder)], every):

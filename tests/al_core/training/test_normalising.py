@@ -57,6 +57,16 @@ def test_where_a_voice_has_one_class_speakers_are_left_as_they_are_and_the_opera
     recipe, notes = told(encoder, tmp_path, X, classes, [f"speaker-{i}" for i in speakers])
     assert recipe.normalise_speakers is False
     assert len(notes) == 1 and notes[0].startswith("left out: speaker normalisation")
+    assert "alpha within speakers is 1.00" in notes[0]
+
+
+def test_what_whose_they_are_does_not_tell_is_tried_on_speakers_who_were_held_out(encoder, tmp_path):
+    rng, classes = np.random.default_rng(0), np.arange(N) % 2  # by turns: each class has a sentence of its own
+    X = rng.standard_normal((N, 32))
+    X[:, 0] += 6 * classes
+    recipe, notes = told(encoder, tmp_path, X, classes, [f"speaker-{i // 12}" for i in range(N)])
+    assert (recipe.normalise_speakers, recipe.normalise_sentences) == (True, False)
+    assert len(notes) == 1 and notes[0].startswith("left out: sentence centring")
     assert "over the labelled speakers" in notes[0]
 
 
