@@ -283,7 +283,7 @@ def test_a_killed_embedding_is_resumed_and_only_the_unwritten_segment_is_compute
     encoder: SpeechEncoder, store: FeatureStore, tmp_path: Path
 ) -> None:
     code = KILLED.format(here=str(Path(__file__).parent), root=str(store.root), encoder=encoder.source)
-    killed = subprocess.run([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120)
+    killed = subprocess.run([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=240)
     assert killed.returncode == -signal.SIGKILL
     # What a kill in the middle of writing leaves behind.
     (next(store.root.rglob("*.npy")).parent / "cut-off.npy.partial").write_bytes(b"half a segment")

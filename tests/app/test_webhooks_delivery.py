@@ -99,8 +99,14 @@ def receivers() -> Iterator[Callable[..., Receiver]]:
 
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
-    changes = {"webhook_allow_private": True, "webhook_backoff_s": 0.05, "webhook_timeout_s": 0.5, "poll_s": 0.02}
+    changes = {"webhook_allow_private": True, "webhook_backoff_s": 0.05, "webhook_timeout_s": 10.0, "poll_s": 0.02}
     return settings.model_copy(update=changes)
+
+
+@pytest.fixture
+def impatient(quick: Settings) -> Settings:
+    """A courier for receivers that hang; on a busy machine it gives up one that works now and then."""
+    return quick.model_copy(update={"webhook_timeout_s": 0.5})
 
 
 @pytest.fixture
@@ -192,20 +198,20 @@ def test_what_fails_for_the_last_time_is_given_up_and_can_be_replayed(database, 
     assert len(set(receiver.events)) == 1
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_else(database, project, quick, receivers):
+def test_a_receiver_that_hangs_holds_up_nobody_else(database, project, impatient, receivers):
     hangs, works = receivers(lambda _: None), receivers()
     _hook(database, project, hangs.url)
     _hook(database, project, works.url)
     _emit(database, project, 30)
-    with _courier(quick):
-        _wait(lambda: len(set(works.events)) == 30, seconds=10)
-        _wait(lambda: _states(database)["delivered"] == 30, seconds=5)
+    with _courier(impatient):
+        _wait(lambda: len(set(works.events)) == 30)
+        _wait(lambda: _states(database)["delivered"] == 30)
     with database.read() as session:
         details = set(session.scalars(select(DeliveryAttempt.detail).where(DeliveryAttempt.status.is_(None))))
     assert details == {"no answer within 0.5 s"}
 
 
-def test_an_answer_that_drips_byte_by_byte_ends_at_the_limit(database, project, quick):
+def test_an_answer_that_drips_byte_by_byte_ends_at_the_limit(database, project, impatient):
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def drip() -> None:
@@ -224,9 +230,9 @@ def test_an_answer_that_drips_byte_by_byte_ends_at_the_limit(database, project, 
         _hook(database, project, f"http://127.0.0.1:{server.getsockname()[1]}/")
         _emit(database, project)
         begun = time.monotonic()
-        with _courier(quick):
-            _wait(lambda: _attempts(database) == 1, seconds=5)
-        assert time.monotonic() - begun < 3
+        with _courier(impatient):
+            _wait(lambda: _attempts(database) == 1)
+        assert time.monotonic() - begun < 15  # the answer itself takes a minute
 
 
 def _attempts(database: Database) -> int:
@@ -312,7 +318,7 @@ def test_nothing_is_lost_when_the_worker_is_killed_again_and_again(database, pro
     """60 events, a receiver that takes 5 ms, and a courier killed five times at whatever it is doing."""
     receiver = receivers(seconds=0.005)
     _hook(database, project, receiver.url)
-    settings = quick.model_copy(update={"webhook_lease_s": 1.0, "webhook_timeout_s": 5.0})
+    settings = quick.model_copy(update={"webhook_lease_s": 1.0})
     emitted = 0
     for _ in range(5):
         _emit(database, project, 12)
