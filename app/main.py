@@ -88,6 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
         separate_input_output_schemas=False,
+        docs_url=None,  # `app/web` draws /docs from files of its own: FastAPI's comes from a public network
+        redoc_url=None,
     )
     app.state.settings, app.state.db = settings, db
     app.state.storage = Storage(settings.blobs)

@@ -31,9 +31,15 @@ _HEADERS = {
 _TITLES = {403: "Not with this token", 404: "Nothing here"}
 
 
-def render(request: Request, template: str, *, status: int = 200, plotly: bool = False, **context: Any) -> Response:
-    """A page. `plotly` allows inline styles, which Plotly writes; scripts only ever come from files of this origin."""
-    policy = _POLICY.format(styles=" 'unsafe-inline'" if plotly else "")
+def render(
+    request: Request, template: str, *, status: int = 200, styled_by_script: bool = False, **context: Any
+) -> Response:
+    """A page. Scripts only ever come from files of this origin.
+
+    Args:
+        styled_by_script: allow inline styles, which Plotly and Swagger UI write.
+    """
+    policy = _POLICY.format(styles=" 'unsafe-inline'" if styled_by_script else "")
     headers = _HEADERS | {"Content-Security-Policy": policy}
     return _templates.TemplateResponse(request, template, context, status_code=status, headers=headers)
 

@@ -77,7 +77,13 @@ def dashboard_page(request: Request, project_id: RowId, db: DbDep, caller: Viewe
     scripts = {"project": project.id, "name": project.name, "operator": caller.may(Role.OPERATOR)}
     config = json.dumps(scripts | {"scheme": project.scheme})
     return render(
-        request, "dashboard.html", plotly=True, caller=caller, project=project, config=config, may=_rights(caller)
+        request,
+        "dashboard.html",
+        styled_by_script=True,
+        caller=caller,
+        project=project,
+        config=config,
+        may=_rights(caller),
     )
 
 
@@ -91,13 +97,19 @@ def checkpoint_page(request: Request, checkpoint_id: RowId, db: DbDep, caller: V
     return render(
         request,
         "checkpoint.html",
-        plotly=True,
+        styled_by_script=True,
         caller=caller,
         project=project,
         checkpoint=checkpoint,
         config=json.dumps(scripts),
         may=_rights(caller),
     )
+
+
+@router.get("/docs")
+def docs_page(request: Request) -> Response:
+    """The API's operations to read and to try, without a token: so is the description they are drawn from."""
+    return render(request, "docs.html", styled_by_script=True)
 
 
 router.include_router(room.router)

@@ -51,7 +51,7 @@ def tapt_page(request: Request, project_id: RowId, db: DbDep, caller: Viewer) ->
     return render(
         request,
         "tapt.html",
-        plotly=True,
+        styled_by_script=True,
         caller=caller,
         project=project,
         config=json.dumps(scripts),
