@@ -9,7 +9,7 @@ import numpy as np
 
 from al_core import loop
 from al_core.encoders import SpeechEncoder
-from al_core.evaluate import Evaluation
+from al_core.evaluation.evaluate import Evaluation
 from al_core.features import FeatureStore
 from al_core.folds import Fold, LabelledCorpus, manifest_fold, random_fold
 from al_core.peft.specs import Probe

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from al_core import loop
 from al_core.classifier import Predictions
 from al_core.encoders import SpeechEncoder
-from al_core.evaluate import Evaluation, Truth, evaluate
+from al_core.evaluation.evaluate import Evaluation, Truth, evaluate
+from al_core.evaluation.metrics import uar
 from al_core.features import Clip, FeatureStore, embed
 from al_core.folds import Fold, LabelledCorpus
-from al_core.metrics import uar
 from al_core.peft.methods import FineTuned
 from al_core.peft.probe import embeddings, feature_spec, normalised
 from al_core.recipe import Recipe

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from al_core.classifier import Classifier, Predictions
-from al_core.evaluate import Evaluation, Truth, evaluate
+from al_core.evaluation.evaluate import Evaluation, Truth, evaluate
 from al_core.features import Clip
 from al_core.pool import Ints
 from al_core.shared_scheme import SharedScheme, shared_scheme

@@ -7,7 +7,7 @@ import numpy as np
 
 from al_core.corpora.read import read_corpus
 from al_core.encoders import SpeechEncoder
-from al_core.evaluate import Evaluation, Truth, evaluate
+from al_core.evaluation.evaluate import Evaluation, Truth, evaluate
 from al_core.features import FeatureStore
 from al_core.folds import Fold, LabelledCorpus, load_labelled, manifest_fold, random_fold
 from al_core.peft.methods import FineTuned

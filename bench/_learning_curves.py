@@ -12,7 +12,7 @@ from _kept import Told, kept
 from al_core import loop
 from al_core.corpora.read import read_corpus
 from al_core.encoders import SpeechEncoder
-from al_core.evaluate import Truth, evaluate
+from al_core.evaluation.evaluate import Truth, evaluate
 from al_core.features import FeatureStore
 from al_core.folds import LabelledCorpus, load_labelled, random_fold
 from al_core.peft.specs import Full

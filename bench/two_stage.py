@@ -22,7 +22,7 @@ from _table import Row, finish, parser
 from al_core.checkpoint import load_checkpoint, save_checkpoint
 from al_core.corpora.read import read_corpus
 from al_core.encoders import SpeechEncoder, open_encoder
-from al_core.evaluate import Truth
+from al_core.evaluation.evaluate import Truth
 from al_core.features import FeatureStore
 from al_core.folds import Fold, LabelledCorpus, load_labelled
 from al_core.peft.methods import FineTuned

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from al_core.encoders import SpeechEncoder
+from al_core.evaluation.metrics import MetricError, ccc, uar
 from al_core.features import FeatureStore, embed
-from al_core.metrics import MetricError, ccc, uar
 from al_core.peft.probe import ProbeClassifier, feature_spec
 from al_core.peft.specs import Probe
 from al_core.recipe import Recipe

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from al_core.evaluate import Truth
+from al_core.evaluation.evaluate import Truth
 from al_core.folds import LabelledCorpus
 from al_core.leaks import ClipGroups, LeakError, Part, check_leaks, recording_of
 from al_core.scheme import Scheme

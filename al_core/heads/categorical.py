@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from al_core.logistic import Logistic
+from al_core.linear.logistic import Logistic
 from al_core.targets import Floats
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from al_core.ridge import Ridge
+from al_core.linear.ridge import Ridge
 from al_core.targets import Floats
 
 

@@ -10,11 +10,11 @@ from al_core.heads.conv import ConvTrunk
 from al_core.heads.dimensional import DimensionalOutput
 from al_core.heads.linear import LinearTrunk
 from al_core.heads.outputs import Outputs
-from al_core.logistic import fit_logistic
+from al_core.linear.logistic import fit_logistic
+from al_core.linear.ridge import fit_ridge
+from al_core.linear.standardise import Standard
 from al_core.recipe import HeadKind, Pooling
-from al_core.ridge import fit_ridge
 from al_core.scheme import Scheme
-from al_core.standardise import Standard
 from al_core.targets import Floats, LabelledClips, to_unit
 
 # A head that fits its few clips perfectly leaves the blocks nothing to learn: start it with a strong penalty.

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from al_core.heads.pooling import build_pool
+from al_core.linear.standardise import Standard
 from al_core.recipe import Pooling
-from al_core.standardise import Standard
 
 
 class LinearTrunk(nn.Module):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from al_core.classifier import Classifier
-from al_core.evaluate import Evaluation, Truth, evaluate
+from al_core.evaluation.evaluate import Evaluation, Truth, evaluate
 from al_core.features import Clip
 from al_core.noise.noisy import noisy
 from al_core.scheme import Scheme

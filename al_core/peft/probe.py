@@ -11,13 +11,13 @@ from al_core.classifier import Predictions
 from al_core.encoders import SpeechEncoder
 from al_core.encoders.outline import resolve_layers
 from al_core.features import Clip, FeatureSpec, FeatureStore, embed
-from al_core.logistic import Logistic, fit_late, fit_logistic
+from al_core.linear.logistic import Logistic, fit_late, fit_logistic
+from al_core.linear.ridge import Ridge, fit_ridge
+from al_core.linear.standardise import Standard
 from al_core.normalise import Normaliser, SentenceCentring, SpeakerNormaliser
 from al_core.peft.specs import Probe
 from al_core.recipe import Recipe, RecipeError
-from al_core.ridge import Ridge, fit_ridge
 from al_core.scheme import Scheme
-from al_core.standardise import Standard
 from al_core.targets import Floats, LabelledClips, check_dimensions, from_unit, to_unit
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
+from al_core.linear.standardise import Standard
 from al_core.pool import Floats
 from al_core.semi_supervised.belief import Believed, most_confident
 from al_core.semi_supervised.specs import LabelSpreading
-from al_core.standardise import Standard
 
 _BLOCK = 2048  # rows compared with all others at once: 0.8 GB of similarities at 100,000 clips
 _STEPS = 200

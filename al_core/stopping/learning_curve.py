@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from al_core.bootstrap import CONFIDENCE, Doubles
+from al_core.evaluation.bootstrap import CONFIDENCE, Doubles
 
 MIN_POINTS = 4  # three parameters and one point that can contradict them
 RESAMPLES = 1000

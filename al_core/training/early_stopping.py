@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from al_core.classifier import Predictions
-from al_core.metrics import ccc, confusion, recalls
+from al_core.evaluation.metrics import ccc, confusion, recalls
 from al_core.targets import LabelledClips
 
 

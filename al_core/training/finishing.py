@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from al_core.evaluation.metrics import confusion, recalls
 from al_core.features import Clip
 from al_core.leaks import LeakError, check_leaks
-from al_core.metrics import confusion, recalls
 from al_core.peft.methods import FineTuned
 from al_core.peft.probe import embeddings, normalised
 from al_core.resumable_state import STATES

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from al_core.features import pack_by_length
 from al_core.heads import Head
+from al_core.linear.standardise import Standard
 from al_core.peft.tuned import SECONDS_PER_MINIBATCH, TunedClassifier
-from al_core.standardise import Standard
 from al_core.targets import LabelledClips
 
 # Positions of training clips, what the head reads of them (b, f, d), and its mask (b, f).

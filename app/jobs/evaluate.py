@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from al_core.classifier import Classifier
-from al_core.evaluate import Evaluation, EvaluationError, evaluate
+from al_core.evaluation.evaluate import Evaluation, EvaluationError, evaluate
 from al_core.recipe import Start
 from al_core.strategies.specs import Random, name_of
 from app.checkpoints.service import promote_first

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from al_core.evaluate import evaluate
+from al_core.evaluation.evaluate import evaluate
 from al_core.features import Clip, FeatureStore
 from al_core.noise import NoiseError, noisy, open_recordings
 from app.db import utcnow

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from al_core.evaluate import Evaluation
-from al_core.fairness import Fairness
+from al_core.evaluation.evaluate import Evaluation
+from al_core.evaluation.fairness import Fairness
 from al_core.scheme import Scheme
 
-# As `al_core.fairness.Fairness` names them, and as a sentence does.
+# As `al_core.evaluation.fairness.Fairness` names them, and as a sentence does.
 GAPS = {
     "demographic_parity": "demographic parity",
     "statistical_parity": "statistical parity",

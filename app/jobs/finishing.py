@@ -6,7 +6,7 @@ from typing import Any
 
 from al_core.checkpoint import CheckpointError, save_checkpoint
 from al_core.classifier import Classifier
-from al_core.metrics import uar
+from al_core.evaluation.metrics import uar
 from al_core.training.report import Finished
 from app.jobs.classifiers import open_classifier
 from app.jobs.context import JobContext

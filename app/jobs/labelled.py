@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from al_core.evaluate import Truth
+from al_core.evaluation.evaluate import Truth
 from al_core.features import Clip
 from al_core.scheme import Scheme
 from al_core.targets import LabelledClips

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select
 
 from al_core.classifier import Classifier, Predictions
-from al_core.evaluate import EvaluationError, Truth
-from al_core.fairness import fairness
+from al_core.evaluation.evaluate import EvaluationError, Truth
+from al_core.evaluation.fairness import fairness
 from al_core.features import Clip
 from al_core.scheme import Scheme
 from app import models

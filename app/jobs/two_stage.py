@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from al_core.classifier import Classifier
-from al_core.evaluate import Evaluation, EvaluationError
+from al_core.evaluation.evaluate import Evaluation, EvaluationError
 from al_core.recipe import RecipeError, Start
 from al_core.shared_scheme import SharedScheme, shared_scheme
 from al_core.two_stage import figures_on

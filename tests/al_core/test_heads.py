@@ -6,8 +6,8 @@ import torch
 
 from al_core.features import Clip
 from al_core.heads import Head, build_head, build_pool, masked_mean, masked_mean_std
-from al_core.logistic import fit_logistic
-from al_core.ridge import fit_ridge
+from al_core.linear.logistic import fit_logistic
+from al_core.linear.ridge import fit_ridge
 from al_core.scheme import Dimension, Scheme
 from al_core.targets import LabelledClips, to_unit
 

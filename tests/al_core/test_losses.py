@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from al_core.evaluation.metrics import ccc
 from al_core.heads import Outputs
 from al_core.losses import ccc_loss, smoothed, soft_cross_entropy, soft_focal, training_loss
-from al_core.metrics import ccc
 from al_core.recipe import Recipe
 
 LOWEST = torch.finfo(torch.float32).min

@@ -10,7 +10,7 @@ import pytest
 from al_core.audio import decode
 from al_core.encoders import open_encoder
 from al_core.encoders.tiny import build_tiny
-from al_core.evaluate import Truth
+from al_core.evaluation.evaluate import Truth
 from al_core.features import Clip, FeatureStore
 from al_core.noise import SNRS_DB, NoiseError, at_snr, augmented, evaluate_under_noise, noisy, open_recordings
 from al_core.peft.probe import ProbeClassifier

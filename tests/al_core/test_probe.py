@@ -7,8 +7,8 @@ import pytest
 
 from al_core.encoders import SpeechEncoder, open_encoder
 from al_core.encoders.tiny import build_tiny
+from al_core.evaluation.metrics import ccc, uar
 from al_core.features import Clip, FeatureStore
-from al_core.metrics import ccc, uar
 from al_core.peft.probe import ProbeClassifier, embeddings, feature_spec
 from al_core.peft.specs import Probe
 from al_core.recipe import Recipe

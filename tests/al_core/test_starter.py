@@ -10,9 +10,9 @@ from al_core.encoders import SpeechEncoder, open_encoder
 from al_core.encoders.fresh import build_fresh
 from al_core.encoders.outline import read_outline
 from al_core.encoders.starter import STARTER, place_of
+from al_core.evaluation.metrics import uar
 from al_core.features import FeatureStore, embed
 from al_core.folds import LabelledCorpus, load_labelled
-from al_core.metrics import uar
 from al_core.peft.probe import ProbeClassifier, feature_spec
 from al_core.peft.specs import Probe
 from al_core.recipe import Recipe

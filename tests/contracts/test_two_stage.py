@@ -12,7 +12,7 @@ import torch
 from al_core.checkpoint import load_checkpoint, open_first_stage, save_checkpoint
 from al_core.encoders import SpeechEncoder, open_encoder
 from al_core.encoders.tiny import build_tiny
-from al_core.evaluate import Truth
+from al_core.evaluation.evaluate import Truth
 from al_core.features import Clip, FeatureStore
 from al_core.peft import methods
 from al_core.peft.first_stage import digest_of

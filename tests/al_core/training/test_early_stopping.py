@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from al_core.classifier import Predictions
+from al_core.evaluation.metrics import ccc
 from al_core.features import Clip
-from al_core.metrics import ccc
 from al_core.targets import LabelledClips
 from al_core.training.early_stopping import DevFigures, Kept, dev_figures
 

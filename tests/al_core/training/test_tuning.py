@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from al_core.classifier import Predictions
+from al_core.evaluation.metrics import ccc
 from al_core.features import FeatureStore
-from al_core.metrics import ccc
 from al_core.peft.specs import LastK, Lora, Probe
 from al_core.peft.tuned import TunedClassifier
 from al_core.recipe import Recipe

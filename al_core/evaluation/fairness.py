@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from al_core.evaluate import EvaluationError, Truth, check_fit
-from al_core.figures.groups import GroupFigures, group_figures
-from al_core.figures.parity import Gap, gaps
+from al_core.evaluation.evaluate import EvaluationError, Truth, check_fit
+from al_core.evaluation.figures.groups import GroupFigures, group_figures
+from al_core.evaluation.figures.parity import Gap, gaps
 from al_core.scheme import Scheme
 
 if TYPE_CHECKING:  # imports torch, which figures do without
@@ -26,7 +26,7 @@ class Fairness:
     Attributes:
         groups: every group that occurs, by name.
         demographic_parity, statistical_parity, equal_opportunity: gaps between the groups that have enough clips, see
-            `al_core.figures.parity`; None where fewer than two have.
+            `al_core.evaluation.figures.parity`; None where fewer than two have.
         notes: sentences about groups and classes left out.
     """
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.random import default_rng
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
-from al_core.metrics import MetricError, ccc, confusion, ece, macro_f1, recalls, rmse, uar, wa
+from al_core.evaluation.metrics import MetricError, ccc, confusion, ece, macro_f1, recalls, rmse, uar, wa
 
 SEEDS = pytest.mark.parametrize("seed", range(5))
 

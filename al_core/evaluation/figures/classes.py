@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from al_core.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
-from al_core.metrics import ECE_BINS, calibration_bins, confusion, ece, macro_f1, recalls, wa
+from al_core.evaluation.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
+from al_core.evaluation.metrics import ECE_BINS, calibration_bins, confusion, ece, macro_f1, recalls, wa
 from al_core.pool import Floats, Ints
 
 

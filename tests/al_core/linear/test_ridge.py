@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from al_core.ridge import fit_ridge
-from al_core.standardise import Standard
+from al_core.linear.ridge import fit_ridge
+from al_core.linear.standardise import Standard
 
 
 def lines(n: int = 80, d: int = 12, m: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from al_core.figures.classes import ClassFigures, class_figures
-from al_core.figures.dimensions import DimensionFigures, dimension_figures
+from al_core.evaluation.figures.classes import ClassFigures, class_figures
+from al_core.evaluation.figures.dimensions import DimensionFigures, dimension_figures
 from al_core.pool import Floats, Ints
 from al_core.scheme import Scheme
 
@@ -67,7 +67,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = 2000,
 ) -> Evaluation:
-    """Every figure with a 95 % percentile interval, by resampling *speakers* with replacement (`al_core.bootstrap`).
+    """Every figure with a 95 % percentile interval, by resampling *speakers* with replacement (`bootstrap.py`).
 
     Clips without a class count for no figure of the classes, clips without a value for none of that dimension.
 

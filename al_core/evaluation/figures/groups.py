@@ -7,7 +7,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from al_core.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
+from al_core.evaluation.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
 from al_core.pool import Ints
 from al_core.scheme import Scheme
 

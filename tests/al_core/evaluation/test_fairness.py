@@ -8,8 +8,8 @@ import pytest
 from numpy.random import default_rng
 
 from al_core.classifier import Predictions
-from al_core.evaluate import EvaluationError, Truth, evaluate
-from al_core.fairness import Fairness, fairness
+from al_core.evaluation.evaluate import EvaluationError, Truth, evaluate
+from al_core.evaluation.fairness import Fairness, fairness
 from al_core.scheme import Dimension, Scheme
 
 SCHEME = Scheme(("anger", "joy", "neutral", "sadness"))

@@ -23,7 +23,7 @@ import numpy as np
 from fairlearn.metrics import demographic_parity_difference, equal_opportunity_difference
 from numpy.typing import NDArray
 
-from al_core.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
+from al_core.evaluation.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
 from al_core.pool import Ints
 from al_core.scheme import Scheme
 

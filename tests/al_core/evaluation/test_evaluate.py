@@ -10,9 +10,9 @@ from numpy.random import default_rng
 from sklearn.metrics import balanced_accuracy_score, f1_score, root_mean_squared_error
 
 from al_core.classifier import Predictions
-from al_core.evaluate import Evaluation, EvaluationError, Truth, evaluate
+from al_core.evaluation.evaluate import Evaluation, EvaluationError, Truth, evaluate
+from al_core.evaluation.metrics import ccc, ece, macro_f1, rmse, wa
 from al_core.features import Clip
-from al_core.metrics import ccc, ece, macro_f1, rmse, wa
 from al_core.scheme import Dimension, Scheme
 from al_core.targets import LabelledClips
 
@@ -113,7 +113,7 @@ def own(speakers: list[str | None], name: str | None) -> list[int]:
 def test_the_interval_does_not_depend_on_how_many_resamples_are_held_at_once(monkeypatch) -> None:
     split = a_split(60, scheme=BOTH)
     whole = evaluate(*split, BOTH, resamples=500)
-    monkeypatch.setattr("al_core.bootstrap._COUNTS_AT_ONCE", 100)
+    monkeypatch.setattr("al_core.evaluation.bootstrap._COUNTS_AT_ONCE", 100)
     assert evaluate(*split, BOTH, resamples=500) == whole
 
 
@@ -230,5 +230,5 @@ def test_predictions_that_are_not_finite_or_do_not_fit_are_refused() -> None:
 
 
 def test_figures_need_no_torch() -> None:
-    code = "import sys, al_core.evaluate, al_core.fairness; assert 'torch' not in sys.modules"
+    code = "import sys, al_core.evaluation.evaluate, al_core.evaluation.fairness; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,6 @@
 """Audio in: any container, rate and channel count → one mono float32 waveform at 16 kHz, or a refusal by name.
 
-libsndfile (`audio_sndfile`) reads what it can; the rest goes to FFmpeg (`audio_av`), imported only then; soxr
+libsndfile (`audio/sndfile.py`) reads what it can; the rest goes to FFmpeg (`audio/av.py`), imported only then; soxr
 resamples. Nothing here imports torch, so a web process may use it.
 """
 
@@ -17,8 +17,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from al_core.audio_av import AvError, open_av
-from al_core.audio_sndfile import SndfileError, open_sndfile
+from al_core.audio.av import AvError, open_av
+from al_core.audio.sndfile import SndfileError, open_sndfile
 
 SAMPLE_RATE = 16_000
 MIN_CLIP_S = 0.2

@@ -6,8 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from al_core.logistic import fit_logistic
-from al_core.standardise import Standard
+from al_core.linear.logistic import fit_logistic
+from al_core.linear.standardise import Standard
 
 
 def clusters(n: int, n_classes: int, d: int = 12) -> tuple[np.ndarray, np.ndarray]:

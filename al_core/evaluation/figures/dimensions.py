@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from al_core.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
-from al_core.metrics import ccc, rmse
+from al_core.evaluation.bootstrap import Doubles, interval, resampled, resampling_units, sums_by_unit
+from al_core.evaluation.metrics import ccc, rmse
 from al_core.pool import Floats
 
 

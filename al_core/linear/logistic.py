@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from al_core.standardise import Standard
+from al_core.linear.standardise import Standard
 from al_core.targets import Floats, class_weights
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import Ridge as RidgeRegression
 from threadpoolctl import threadpool_limits
 
-from al_core.standardise import Standard
+from al_core.linear.standardise import Standard
 from al_core.targets import Floats
 
 

@@ -1,0 +1,1 @@
+"""How good a classifier is: figures with intervals over speakers, of classes, of dimensions, and between groups."""
