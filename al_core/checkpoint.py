@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import assert_never
@@ -30,7 +31,7 @@ from al_core.peft.older import head_of_today
 from al_core.peft.probe import ProbeClassifier
 from al_core.peft.specs import Probe
 from al_core.peft.tuned import FirstStage, TunedClassifier
-from al_core.recipe import RecipeError, Start
+from al_core.recipe import Recipe, RecipeError, Start
 
 PROBE = "probe.safetensors"
 SPEAKERS = "speakers.safetensors"  # of format 1; today's probe is one file
@@ -173,7 +174,17 @@ def _read_probe(folder: Path, manifest: Manifest, encoder: SpeechEncoder, store:
     if SPEAKERS in manifest.files:
         arrays |= load_arrays(folder / SPEAKERS)
     names = manifest.speakers, manifest.sentences
-    return ProbeClassifier.from_arrays(manifest.scheme, manifest.recipe, encoder, store, arrays, *names)
+    recipe = _as_fitted(manifest, encoder)
+    return ProbeClassifier.from_arrays(manifest.scheme, recipe, encoder, store, arrays, *names)
+
+
+def _as_fitted(manifest: Manifest, encoder: SpeechEncoder) -> Recipe:
+    """A probe's recipe, its hidden states by number where "quarters" were others when it was fitted."""
+    recipe = manifest.recipe
+    fitted = tuple(int(layer) for layer in str(manifest.preprocessing["hidden_state"]).split("+"))
+    if not isinstance(recipe.method, Probe) or resolve_layers(recipe, encoder.outline) == fitted:
+        return recipe
+    return replace(recipe, method=replace(recipe.method, layers=fitted))
 
 
 def _read_tuned(folder: Path, manifest: Manifest, encoder: SpeechEncoder, store: FeatureStore) -> TunedClassifier:

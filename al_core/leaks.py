@@ -52,10 +52,11 @@ class LeakError(ValueError):
         self.parts = tuple(clips)
         self.clips = tuple(clip for of_part in clips.values() for clip in of_part)
         each = max(_SHOWN // len(clips), 1)
+        other = ", or take an encoder that did not hear them" if "tapt" in clips else ""
         named = "; ".join(f"{part}: {_first(of_part, each)}" for part, of_part in clips.items())
         super().__init__(
             f"{len(groups)} {kind}(s) in more than one of {', '.join(clips)}: {_first(groups, _SHOWN)}; "
-            f"{len(self.clips)} clips, {named}. Give each {kind} one part, or leave those clips out"
+            f"{len(self.clips)} clips, {named}. Give each {kind} one part, or leave those clips out{other}"
         )
 
 

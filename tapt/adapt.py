@@ -13,7 +13,7 @@ from al_core.corpora.read import read_corpus
 from al_core.encoders import open_encoder
 from tapt.corpus_clips import SplitChoice, corpus_clips
 from tapt.finished import read_finished
-from tapt.heard import write_heard
+from tapt.heard import read_heard, write_heard
 from tapt.identity import TaptResumeError
 from tapt.pretrain import pretrain
 from tapt.recipe import TaptRecipe, tapt_recipe_from_dict, tapt_recipe_to_dict
@@ -100,7 +100,7 @@ def _adapt(asked: Asked, folder: Path, processes: int | None) -> TaptReport:
     encoder = open_encoder(asked.source)
     reports = pretrain(asked.recipe, encoder, heard.clips, folder, heard.held_out, processes)
     asked.write(folder)
-    write_heard(folder, {clip.key for clip in heard.clips})
+    write_heard(folder, {clip.key for clip in heard.clips} | (read_heard(asked.source) or set()))
     last = _show(console, reports)
     told = [f"{folder}: {last.steps} steps on {len(heard.clips)} clips"]
     told.append(f"{last.seconds_audio / 60:.1f} minutes of audio in {last.seconds:.0f} s")

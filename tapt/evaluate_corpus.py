@@ -53,7 +53,7 @@ def evaluate_corpus(asked: EvaluationAsked) -> dict[str, Any]:
     for refused in corpus.refused:
         console.print(f"left out  {refused}", markup=False, soft_wrap=True)
     before, after = open_encoder(asked.before), open_encoder(asked.after)
-    heard = read_heard(Path(asked.after))
+    heard = read_heard(asked.after)
     if heard is None:
         console.print(f"{asked.after} does not say what it heard: none of these clips is assumed", soft_wrap=True)
     recipe = Recipe(normalise_speakers=asked.normalise_speakers)

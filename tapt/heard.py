@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from al_core.encoders.starter import place_of
 from tapt.resumable_state import TaptStateError
 
 HEARD = "heard.txt"
@@ -24,9 +25,13 @@ def write_heard(folder: Path, keys: Collection[str]) -> None:
         raise TaptStateError(f"could not write {folder / HEARD}: {error}; free the disk") from error
 
 
-def read_heard(folder: Path) -> frozenset[str] | None:
-    """The keys an adapted encoder's folder names; None where it names none, as for an encoder that TAPT never saw."""
-    path = folder / HEARD
+def read_heard(source: str | Path) -> frozenset[str] | None:
+    """The keys of the clips that an encoder says it heard; None where it says nothing, as one that TAPT never saw.
+
+    Args:
+        source: the encoder's folder, or a name as `open_encoder` takes it: the starter's says, a hub id does not.
+    """
+    path = Path(place_of(source)) / HEARD
     if not path.is_file():
         return None
     with path.open(encoding="utf-8") as file:

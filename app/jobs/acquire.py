@@ -20,6 +20,7 @@ from app.jobs.arms import ArmState, arms_now, as_runs
 from app.jobs.choosing import Audio, Drawn, draw, listen
 from app.jobs.context import JobContext
 from app.jobs.guess import guess, store
+from app.jobs.heard import refuse_heard
 from app.labels import service as labels
 from app.models import Arm, ArmReceipt, Pick, Round, RoundState
 from app.rounds.moves import move
@@ -44,6 +45,7 @@ def run(context: JobContext) -> None:
     """Embed what is missing, ask each arm's strategy, and store picks and assignments in one transaction."""
     turn, project = context.round(), context.project()
     encoder = context.encoder()
+    refuse_heard(context, encoder)
     clips = context.clips("train")
     with context.db.read() as session:
         arms = arms_now(session, project, turn, list(clips))

@@ -15,7 +15,7 @@ from app.jobs.tapt_progress import progress_of
 from app.jobs.tapt_verdict import give_verdict, with_verdict
 from app.models import Checkpoint
 from app.specs import as_json, read_tapt_recipe
-from tapt.heard import write_heard
+from tapt.heard import read_heard, write_heard
 from tapt.pretrain import pretrain
 from tapt.report import TaptReport
 
@@ -28,8 +28,9 @@ def run(context: JobContext) -> None:
     held_out = {clip.key for split in ("dev", "test") for clip in context.clips(split).values()}
     folder = folder_of(payload.get("run", context.claim.job_id))
     place = context.settings.data / folder
-    last = _told(context, pretrain(recipe, context.named_encoder(), training, place, held_out))
-    write_heard(place, {clip.key for clip in training})
+    named = context.named_encoder()
+    last = _told(context, pretrain(recipe, named, training, place, held_out))
+    write_heard(place, {clip.key for clip in training} | (read_heard(named.source) or set()))
     adapted = open_encoder(place)
     verdict = _verdict(context, adapted, training)
     manifest = json.loads((place / "tapt.json").read_text(encoding="utf-8"))

@@ -12,20 +12,19 @@ from al_core.recipe import Recipe
 from al_core.scheme import Scheme
 from al_core.targets import LabelledClips, labels_digest
 from al_core.train import DivergedError, StepReport, fine_tune
-from app.clips.leaks import refuse_leaks
 from app.db import utcnow
 from app.jobs import queue
 from app.jobs.context import JobContext
 from app.jobs.finishing import keep_other
+from app.jobs.heard import refuse_heard
 from app.jobs.labelled import labelled_clips, why_untrainable
 from app.jobs.runs import drop_run, resuming, run_folder, sweep_runs
 from app.labels import service as labels
 from app.labels.deciding import decisions
-from app.models import Arm, Checkpoint, Project, Round, RoundState
+from app.models import Arm, Checkpoint, Round, RoundState
 from app.projects.stages import first_stage
 from app.rounds.moves import move
 from app.specs import as_json, read_recipe, read_scheme
-from tapt.heard import read_heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,8 @@ def run(context: JobContext) -> None:
 def _prepare(context: JobContext) -> Run:
     turn, scheme = context.round(), read_scheme(context.project().scheme)
     clips, encoder, recipe = context.clips(), context.encoder(), read_recipe(turn.recipe)
+    refuse_heard(context, encoder)
     with context.db.read() as session:
-        refuse_leaks(session, session.get_one(Project, turn.project_id), _heard(encoder))
         dev = labels.references(session, turn.project_id, "dev", scheme)
         if recipe.start is not None:
             folder = context.settings.data / first_stage(session, recipe.start).folder
@@ -101,11 +100,6 @@ def _prepare(context: JobContext) -> Run:
         pool=tuple(context.clips("train").values()),
         dev=labelled_clips(dev, clips, scheme) if dev else None,
     )
-
-
-def _heard(encoder: SpeechEncoder) -> frozenset[str]:
-    """Keys of the clips the encoder was adapted to; none of an encoder that TAPT never saw."""
-    return read_heard(Path(encoder.source)) or frozenset()
 
 
 def _train(

@@ -21,7 +21,20 @@ from al_core.features import Clip, FeatureStore
 from al_core.manifest import file_digest, read_manifest
 from al_core.peft.methods import FineTuned
 from al_core.peft.probe import ProbeClassifier
-from al_core.peft.specs import Adapter, BitFit, Combined, Dora, Gate, Ia3, LastK, Lora, Method, Prompts, WeightedSum
+from al_core.peft.specs import (
+    Adapter,
+    BitFit,
+    Combined,
+    Dora,
+    Gate,
+    Ia3,
+    LastK,
+    Lora,
+    Method,
+    Probe,
+    Prompts,
+    WeightedSum,
+)
 from al_core.peft.tuned import TunedClassifier
 from al_core.recipe import Recipe
 from al_core.scheme import Dimension, Scheme
@@ -73,6 +86,15 @@ def test_a_probe_keeps_its_speaker_statistics_and_its_output_to_the_bit(probe, e
     assert_same(loaded, probe)
     assert isinstance(loaded, ProbeClassifier)
     assert loaded.speakers == ("speaker-0", "speaker-1")
+
+
+def test_a_probe_reads_the_states_it_was_fitted_on_where_quarters_mean_others_by_now(encoder, store, tmp_path):
+    probe = fitted(encoder, store, Recipe(method=Probe(layers=(0, 1))))
+    save_checkpoint(tmp_path / "probe", probe, "")
+    manifest = json.loads((tmp_path / "probe" / "manifest.json").read_text())
+    manifest["recipe"]["method"]["layers"] = "quarters"
+    (tmp_path / "probe" / "manifest.json").write_text(json.dumps(manifest))
+    assert_same(load_checkpoint(tmp_path / "probe", encoder, store), probe)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_it_is_small_and_says_how_it_was_made() -> None:
     recipe = tapt_recipe_from_dict(told["recipe"])
     assert isinstance(recipe.objective, MaskedUnits) and recipe.objective.first_units == "mfcc"
     assert told["steps"] == recipe.steps and told["encoder"].startswith("random weights")
-    heard = read_heard(FOLDER)
+    heard = read_heard(STARTER)
     assert heard is not None and len(heard) == told["clips"]
 
 

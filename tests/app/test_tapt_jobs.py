@@ -19,11 +19,11 @@ from app.adaptation.service import adapt, request_verdict, resume
 from app.db import Database, utcnow
 from app.jobs import adapt as adapting
 from app.jobs.tapt_progress import progress_of
-from app.models import Checkpoint, Clip, Job, JobEvent, Project, Round
+from app.models import Assignment, Checkpoint, Clip, Job, JobEvent, Project, Round
 from app.projects.service import create_project
 from app.rounds.service import open_round
 from app.settings import Settings
-from tapt.heard import read_heard
+from tapt.heard import read_heard, write_heard
 from tapt.promotion import Guard
 from tapt.recipe import Contrastive, LastBlocks, LocalAttributes, MaskedUnits, TaptRecipe
 from tapt.report import TaptReport
@@ -110,6 +110,29 @@ def test_an_encoder_that_does_not_lose_is_used_and_its_verdict_stands_on_the_che
         turn = session.scalars(select(Round)).one()
         note = notes_on(session, project, [turn])[turn.id]
     assert note == f"TAPT, checkpoint {checkpoint.id}, used here: {verdict['sentence']}"
+
+
+def test_whom_the_named_encoder_heard_is_not_forgotten_and_nobody_is_asked_for_a_test_on_them(
+    database: Database, settings: Settings, project: int, run: Run, encoder: Path, tmp_path: Path
+) -> None:
+    named = Path(shutil.copytree(encoder, tmp_path / "named"))
+    write_heard(named, {"elsewhere:0-100"})
+    with database.write() as session:
+        session.get_one(Project, project).encoder = str(named)
+    _adapt(database, project, Guard(margin=0.9, least_labels=FEW))
+    run()
+    assert "elsewhere:0-100" in (read_heard(settings.data / _newest(database).folder) or ())
+    with database.write() as session:
+        session.get_one(Project, project).encoder_checkpoint_id = None
+        tested = session.scalars(select(Clip.asset_sha256).where(Clip.split == "test")).first()
+        write_heard(named, {f"{tested}:0-100"})
+        open_round(session, project, now=utcnow())
+    assert run() == [("acquire", "failed")]
+    with database.read() as session:
+        error: Any = session.scalars(select(Job.error).where(Job.kind == "acquire")).one()
+        assert "in more than one of test, tapt" in error["detail"]
+        assert error["detail"].endswith("or take an encoder that did not hear them")
+        assert session.scalars(select(Assignment)).all() == []
 
 
 @pytest.mark.parametrize(
