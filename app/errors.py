@@ -9,8 +9,10 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
+
+from app.db import lost_a_deadlock
 
 log = logging.getLogger(__name__)
 
@@ -140,12 +142,14 @@ def install_error_handlers(api: FastAPI) -> None:
         return problem(422, "unstorable", "a value cannot be stored (too long, out of range, or a NUL character)")
 
     @api.exception_handler(IntegrityError)
-    def _raced(request: Request, error: IntegrityError) -> JSONResponse:
+    def _raced(request: Request, error: DBAPIError) -> JSONResponse:
         log.warning("%s %s: %s", request.method, request.url.path, error.orig)
         return problem(409, "conflict", "another request changed the same thing meanwhile: read it again, then retry")
 
     @api.exception_handler(OperationalError)
     def _database_away(request: Request, error: OperationalError) -> JSONResponse:
+        if lost_a_deadlock(error):
+            return _raced(request, error)
         log.error("%s %s: the database failed", request.method, request.url.path, exc_info=error)
         return problem(503, "database_unavailable", "the database does not answer: try again in a moment")
 

@@ -18,12 +18,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app.db import Database, lost_a_deadlock
 
 log = logging.getLogger(__name__)
 ALONE = (1, 32)  # threads, and work a transaction: SQLite has one writer
 ABREAST = (2, 16)  # while one waits for the server the other computes; more only take turns at Python's lock
-DEADLOCK = "40P01"  # PostgreSQL's code: work that shares a transaction may hold what another's waits for
 TRIES = 5  # of work alone: who loses a race was beaten by somebody who got on
 
 T = TypeVar("T")
@@ -136,8 +135,7 @@ def _may_pass(error: Exception) -> bool:
     """A race or a deadlock that was lost, whose winner got on, or a connection that had died: the next is a new one."""
     if not isinstance(error, DBAPIError):
         return False
-    deadlock = getattr(error.orig, "sqlstate", None) == DEADLOCK
-    return isinstance(error, IntegrityError) or error.connection_invalidated or deadlock
+    return isinstance(error, IntegrityError) or error.connection_invalidated or lost_a_deadlock(error)
 
 
 def _tell(batch: list[_Waiting], found: list[Any]) -> None:

@@ -6,9 +6,10 @@
 4. assignments, smallest id first where several are taken at once: `lock_assignments`.
 
 An answer ends its own assignment and looks at the round last, so it takes the round only where nobody else has it now
-(`closing.close_if_free`), and others' assignments only where nobody else has them. Several requests in one transaction
-(`app/writer.py`) may break the order: the server ends one such transaction, and its requests run again, each alone.
-SQLite's writers are alone.
+(`closing.close_if_free`), and others' assignments only where nobody else has them.
+Several requests in one transaction (`app/writer.py`) and several rows of an import cannot keep the order among each
+other. Where that makes a circle the server ends one of its transactions: requests that shared one run again, each
+alone, a batch of rows runs again, and any other request is told to (409). SQLite's writers are alone.
 """
 
 from collections.abc import Iterable

@@ -87,8 +87,11 @@ def offer(
             project = project_now(session, project_id, account_id)
             if project.qualification != "passed":
                 return Offer([], project)
+    probed = project.settings.gold_rate + project.settings.repeat_rate > 0
+    if probed:
+        leases.one_request_at_a_time(session, account_id)
     given = leases.claim(*who, now=now)
-    if project.settings.gold_rate + project.settings.repeat_rate > 0:
+    if probed:
         given = probes.mix_in(session, project_id, account_id, given, project.settings, draw)
     if project.settings.preannotations and given:
         given = probes.reveal(session, given)

@@ -30,7 +30,8 @@ def mix_in(
 ) -> list[Lease]:
     """The leases, some of which gave way to a gold clip or a repeat: each with the project's chance.
 
-    A clip that gives way goes back to the queue, so a probe is only ever given in place of real work.
+    A clip that gives way goes back to the queue, so a probe is only ever given in place of real work. The account is
+    locked before its leases are taken (`leases.one_request_at_a_time`).
     """
     given = []
     for lease in held:
@@ -39,7 +40,6 @@ def mix_in(
         if lease.kind != Kind.ANSWER or chance >= settings.gold_rate + settings.repeat_rate:
             given.append(lease)
             continue
-        leases.one_request_at_a_time(session, account_id)
         kind = Kind.GOLD if chance < settings.gold_rate else Kind.REPEAT
         if kind == Kind.GOLD:
             clip_id = _gold_for(session, project_id, account_id, settings.preannotations)

@@ -138,7 +138,7 @@ def _rule_of(asked: Any) -> Adaptive | Routed | None:
 
 
 def _adapts(session: Session, asked: Any) -> bool:
-    """Whether its round still asks about the clip. An event refers to its assignment, so the round is locked before."""
+    """Whether its round still asks about the clip; both are locked, which comes before anything is written."""
     lock_clips(session, [asked.clip_id])
     return is_annotating(session, asked.round_id)
 

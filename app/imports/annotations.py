@@ -9,10 +9,12 @@ from itertools import islice
 from typing import IO, Literal
 
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from app.db import Database, utcnow
+from app.annotations.again import open_round_of
+from app.annotations.closing import close_if_done
+from app.db import Database, lost_a_deadlock, utcnow
 from app.errors import AppError, ConflictError
 from app.imports.clip_names import find
 from app.imports.incoming import Row, Ruling, Unread
@@ -27,6 +29,7 @@ from app.projects.service import get_project
 Format = Literal["jsonl", "csv", "label_studio"]
 ROWS_A_BATCH = 20  # annotators write too: a batch holds SQLite's one writer for some tens of milliseconds
 MOST_REMARKS = 500
+TRIES = 5  # of a batch: whoever won a deadlock got on
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,26 @@ def commit(
     report: Report,
     state: _File | None = None,
 ) -> Report:
-    """Settle some rows in one transaction."""
+    """Settle some rows in one transaction, again where it lost a deadlock; then close the round if it is done."""
     state = state or _File()
+    for tries_left in reversed(range(TRIES)):
+        try:
+            settled = _settled(database, project_id, batch, people, report, state)
+            break
+        except OperationalError as error:
+            if not tries_left or not lost_a_deadlock(error):
+                raise
+    if settled.created + settled.revised > report.created + report.revised:
+        with database.write() as session:
+            round_id = open_round_of(session, project_id)
+            if round_id is not None:
+                close_if_done(session, project_id, round_id, now=utcnow())
+    return settled
+
+
+def _settled(
+    database: Database, project_id: int, batch: Sequence[Row], people: People, report: Report, state: _File
+) -> Report:
     with people.provisional(), database.write() as session:
         known = translation(session, project_id)
         for row in batch:

@@ -113,15 +113,27 @@ def _arm(context: JobContext, turn: Round, receipt: ArmReceipt, audio: Audio, en
 
 
 def _drawn(context: JobContext, receipt: ArmReceipt, state: ArmState, audio: Audio, encoder: SpeechEncoder) -> Drawn:
-    """The arm's batch again; of the classifier that was kept, where that is the one the receipt's round asked."""
-    drawn = draw(context, state, audio, encoder)
-    assert drawn is not None, "an arm without picks has no receipt"
-    if drawn.checkpoint is None or labels_alone(drawn.checkpoint) is None:
-        return drawn
-    if drawn.digests.predictions == receipt.predictions_digest:
-        return drawn
-    older = draw(context, state, audio, encoder, asks_kept=True)
-    return older if older is not None and older.digests.predictions == receipt.predictions_digest else drawn
+    """The arm's batch again; of the classifier that was kept, where that is the one the receipt's round asked.
+
+    Raises:
+        CheckpointError: no classifier that may have been asked can be opened.
+    """
+    two = state.checkpoint is not None and labels_alone(state.checkpoint) is not None
+    found, broken = None, None
+    for asks_kept in (False, True) if two else (False,):
+        try:
+            drawn = draw(context, state, audio, encoder, asks_kept=asks_kept)
+        except CheckpointError as error:
+            broken = broken or error
+            continue
+        assert drawn is not None, "an arm without picks has no receipt"
+        if drawn.digests.predictions == receipt.predictions_digest:
+            return drawn
+        found = found or drawn
+    if found is None:
+        assert broken is not None, "nothing was drawn because something broke"
+        raise broken
+    return found
 
 
 def _gone(receipt: ArmReceipt, state: ArmState, training: dict[int, Clip]) -> str | None:

@@ -1,5 +1,6 @@
 """Problems: every error a client sees has one shape, a name and a sentence, and never a stack trace."""
 
+import psycopg.errors
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -72,6 +73,16 @@ def test_a_database_that_fails_is_503_and_the_service_stays_up(api, monkeypatch)
     assert _is_problem(api.get("/projects"), 503)
     monkeypatch.undo()
     assert api.get("/projects").status_code == 200
+
+
+def test_who_lost_a_deadlock_is_told_to_try_again(api, monkeypatch):
+    def crossed(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, psycopg.errors.DeadlockDetected())
+
+    monkeypatch.setattr("app.projects.service.list_projects", crossed)
+    answer = api.get("/projects")
+    assert _is_problem(answer, 409)
+    assert answer.json()["detail"].endswith("then retry")
 
 
 def test_a_defect_of_ours_is_a_problem_without_its_stack_trace(settings, serve, monkeypatch):

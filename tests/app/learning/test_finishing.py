@@ -61,6 +61,11 @@ def test_strategies_ask_the_classifier_that_learnt_from_labels_alone(make: Any, 
         assert found.arms[0].differs == ()
 
     (made.settings.data / alone).rename(tmp_path / "aside")
+    with made.db.read() as session:
+        asked_the_kept = replay_here(made.settings, made.db, session.get_one(Round, kept_was_asked.round_id))
+        asked_the_other = replay_here(made.settings, made.db, session.get_one(Round, asked.round_id))
+    assert asked_the_kept.same, asked_the_kept.sentence
+    assert not asked_the_other.same
     with made.db.write() as session:
         open_round(session, made.project_id, strategy=Margin(), batch_size=4, control_size=0, now=utcnow())
     assert made.jobs() == [("acquire", "failed")]
