@@ -24,9 +24,9 @@ class Probe:
         layers: hidden states read side by side, in place of the recipe's one; "quarters" are those at a quarter, half
             and three quarters of the encoder, or what an adapter with local attributes gives, reads, and half of the
             way there; empty leaves the recipe's.
-        fusion: of several states. "joint" is one regression on all their columns; "late" one a state, whose log-odds
-            are averaged: the normalised geometric mean of what they say (Hinton, *Training products of experts*, 2002),
-            which again is linear in all the columns.
+        fusion: of several states, for classes; dimensions are always read jointly. "joint" is one regression on all
+            their columns; "late" one a state, whose log-odds are averaged: the normalised geometric mean of what they
+            say (Hinton, *Training products of experts*, 2002), which again is linear in all the columns.
     """
 
     kind: Literal["probe"] = "probe"
