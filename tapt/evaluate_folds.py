@@ -16,6 +16,7 @@ from tapt.errors import TaptError
 
 TEST_SHARE = 0.25  # of the speakers, where TAPT heard none of them
 UNHEARD_SHARE = 0.5  # of the speakers TAPT did not hear, where it heard some: the rest teach the probe
+DRAWS = 10  # of test speakers, until the others have two classes
 KEPT = 0.8  # of the other clips, where every unheard speaker is a test speaker of each fold
 
 Positions = NDArray[np.int64]
@@ -145,25 +146,36 @@ def _notes(speech: LabelledSpeech, usable: Positions, known: Collection[str | No
 def _random_fold(
     speech: LabelledSpeech, usable: Positions, free: Positions, heard_some: bool, seed: int
 ) -> EvaluationFold:
-    """As few more test speakers than the share asks for as put every class into the test."""
+    """As few more test speakers than the share asks for as put every class into the test, and two leave the others."""
     groups, names = [speech.groups[i] for i in free], _names(speech, free)
     n_groups = len(set(groups))
     first = max(1, round((UNHEARD_SHARE if heard_some else TEST_SHARE) * n_groups))
     for n_test in range(first, max(n_groups, first + 1)):
-        try:
-            splits = hold_out_speakers(groups, names, n_test, np.random.default_rng([seed, 0]))
-        except SplitError:
-            if n_test + 1 >= n_groups:
-                raise
-            continue
-        test = free[np.array(splits) == "test"]
-        return EvaluationFold(np.setdiff1d(usable, test), test)
-    raise AssertionError("the last number of test speakers either divides them or raises")
+        for stream in ([seed, 0], *([seed, 0, again] for again in range(1, DRAWS))):
+            try:
+                splits = hold_out_speakers(groups, names, n_test, np.random.default_rng(stream))
+            except SplitError:
+                if n_test + 1 >= n_groups:
+                    raise
+                break
+            test = free[np.array(splits) == "test"]
+            fold = EvaluationFold(np.setdiff1d(usable, test), test)
+            if _teaches(speech, fold.pool):
+                return fold
+    raise SplitError("with every class in the test, the other speakers have a single one: label clips of more speakers")
 
 
 def _fixed_fold(speech: LabelledSpeech, usable: Positions, free: Positions, seed: int) -> EvaluationFold:
     rest = np.setdiff1d(usable, free)
+    if not _teaches(speech, rest):
+        raise TaptEvaluationError("the speakers TAPT heard have labels of one class only: label more of their clips")
     return EvaluationFold(share_of(speech.classes, rest, KEPT, seed), free)
+
+
+def _teaches(speech: LabelledSpeech, pool: Positions) -> bool:
+    """Whether a probe can learn from these clips: of classes it needs two."""
+    classes = speech.classes[pool]
+    return not speech.scheme.classes or len(np.unique(classes[classes >= 0])) > 1
 
 
 def _names(speech: LabelledSpeech, positions: Positions) -> Sequence[str | None]:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from al_core.encoders import SpeechEncoder, open_encoder
-from al_core.features import Clip
 from app.adaptation.overview import folder_of
 from app.adaptation.service import guard_of
 from app.checkpoints.service import use_encoder
 from app.db import utcnow
 from app.jobs.context import JobContext
+from app.jobs.heard import refuse_heard
 from app.jobs.tapt_progress import progress_of
 from app.jobs.tapt_verdict import give_verdict, with_verdict
 from app.models import Checkpoint
@@ -29,10 +29,12 @@ def run(context: JobContext) -> None:
     folder = folder_of(payload.get("run", context.claim.job_id))
     place = context.settings.data / folder
     named = context.named_encoder()
+    refuse_heard(context, named)
     last = _told(context, pretrain(recipe, named, training, place, held_out))
-    write_heard(place, {clip.key for clip in training} | (read_heard(named.source) or set()))
+    heard = {clip.key for clip in training} | (read_heard(named.source) or set())
+    write_heard(place, heard)
     adapted = open_encoder(place)
-    verdict = _verdict(context, adapted, training)
+    verdict = _verdict(context, adapted, heard)
     manifest = json.loads((place / "tapt.json").read_text(encoding="utf-8"))
     checkpoint = Checkpoint(
         project_id=context.claim.project_id,
@@ -67,7 +69,7 @@ def _told(context: JobContext, reports: Iterator[TaptReport]) -> TaptReport:
     return last
 
 
-def _verdict(context: JobContext, adapted: SpeechEncoder, training: list[Clip]) -> dict[str, Any]:
+def _verdict(context: JobContext, adapted: SpeechEncoder, heard: set[str]) -> dict[str, Any]:
     guard = guard_of(context.claim.payload)
     against = context.project().encoder_checkpoint_id
-    return give_verdict(context, guard, context.encoder(), adapted, {clip.key for clip in training}, against)
+    return give_verdict(context, guard, context.encoder(), adapted, heard, against)

@@ -84,6 +84,25 @@ def test_every_layer_and_share_has_a_row_of_paired_folds(run: Run, encoders: tup
     assert (plain["figure"], plain["clips"], plain["speakers"]) == ("UAR", 32, 8)
 
 
+def _of_one_class_each(low: int, high: int) -> LabelledSpeech:
+    """Speakers who show one class only, as in talk shows."""
+    speech = _speech(low + high)
+    names = ["low" if i < 4 * low else "high" for i in range(4 * (low + high))]
+    return replace(speech, known=LabelledClips(speech.known.clips, one_hot(names, SCHEME)))
+
+
+def test_the_speakers_who_are_not_tested_always_have_two_classes() -> None:
+    folds, _ = draw_folds(_of_one_class_each(2, 2), frozenset(), 20)
+    assert {len(np.unique(_of_one_class_each(2, 2).classes[fold.pool])) for fold in folds} == {2}
+
+
+@pytest.mark.parametrize("heard", [0, 8])
+def test_speakers_who_leave_a_probe_one_class_are_refused_with_what_to_do(run: Run, heard: int) -> None:
+    speech = _of_one_class_each(3, 1)
+    with pytest.raises(TaptEvaluationError, match="label"):
+        run(speech, heard=frozenset(clip.key for clip in speech.known.clips[:heard]))
+
+
 def test_a_figure_is_that_of_al_cores_own_probe(
     run: Run, encoders: tuple[SpeechEncoder, SpeechEncoder], store: FeatureStore
 ) -> None:
