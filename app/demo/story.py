@@ -1,6 +1,5 @@
 """The main job from audio to learning curve, told through the service's own HTTP API."""
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -160,7 +159,9 @@ class Story:
             if job["state"] == "succeeded":
                 return
             if job["state"] in ("failed", "cancelled"):
-                raise DemoError(f"the {job['kind']} job {job['state']}: {json.dumps(job['error'])}")
+                raise DemoError(
+                    f"the {job['kind']} job {job['state']}: {(job['error'] or {}).get('detail', 'nothing is known why')}"
+                )
             time.sleep(0.1)
 
     def _clips(self, project: int) -> Iterator[dict[str, Any]]:

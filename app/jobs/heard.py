@@ -1,7 +1,7 @@
 """Nobody whom the encoder heard is tested on: looked at before anybody is asked, and again before training."""
 
 from al_core.encoders import SpeechEncoder
-from app.clips.leaks import refuse_leaks
+from app.clips.leaks import LeakRefusedError, refuse_leaks
 from app.jobs.context import JobContext
 from app.models import Project
 from tapt.heard import read_heard
@@ -15,4 +15,11 @@ def refuse_heard(context: JobContext, encoder: SpeechEncoder) -> None:
     """
     heard = read_heard(encoder.source) or frozenset()
     with context.db.read() as session:
-        refuse_leaks(session, session.get_one(Project, context.claim.project_id), heard)
+        project = session.get_one(Project, context.claim.project_id)
+        try:
+            refuse_leaks(session, project, heard)
+        except LeakRefusedError as error:
+            if "tapt" not in error.extra["parts"]:
+                raise
+            why = f"encoder {encoder.source} was pretrained on audio of dev or test, whose figures would flatter it: "
+            raise LeakRefusedError(why + error.detail, **error.extra) from error

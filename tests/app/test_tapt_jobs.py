@@ -131,6 +131,7 @@ def test_whom_the_named_encoder_heard_is_not_forgotten_and_nobody_is_asked_for_a
     with database.read() as session:
         error: Any = session.scalars(select(Job.error).where(Job.kind == "acquire")).one()
         assert "in more than one of test, tapt" in error["detail"]
+        assert error["detail"].startswith(f"encoder {named} was pretrained on audio of dev or test")
         assert error["detail"].endswith("or take an encoder that did not hear them")
         assert session.scalars(select(Assignment)).all() == []
 
