@@ -159,9 +159,8 @@ class Story:
             if job["state"] == "succeeded":
                 return
             if job["state"] in ("failed", "cancelled"):
-                raise DemoError(
-                    f"the {job['kind']} job {job['state']}: {(job['error'] or {}).get('detail', 'nothing is known why')}"
-                )
+                why = (job["error"] or {}).get("detail", "the worker's log says why")
+                raise DemoError(f"the {job['kind']} job {job['state']}: {why}")
             time.sleep(0.1)
 
     def _clips(self, project: int) -> Iterator[dict[str, Any]]:
