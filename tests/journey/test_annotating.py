@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.models import Annotation, Checkpoint, Guess
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from tests.journey.conftest import Stage, Visit
 
@@ -29,7 +29,7 @@ def _rows(stage: "Stage", project: int) -> list[Annotation]:
 
 
 def _until_rows(page: "Page", stage: "Stage", project: int, n: int) -> list[Annotation]:
-    for _ in range(150):
+    for _ in range(600):
         if len(rows := _rows(stage, project)) >= n:
             return rows
         page.wait_for_timeout(100)
@@ -57,6 +57,22 @@ def test_thirty_clips_are_labelled_by_keyboard_and_each_next_one_sounds_within_1
     waits = page.evaluate(SOUNDS)
     print(f"answer to next sound: median {median(waits):.0f} ms, worst {max(waits):.0f} ms of {len(waits)}")
     assert len(waits) == 29 and median(waits) < QUICK_MS and sorted(waits)[26] < QUICK_MS
+
+
+@pytest.mark.browser
+def test_a_press_before_the_next_clip_is_here_is_for_no_clip(enter: Enter, stage: "Stage", voices: list[bytes]) -> None:
+    project, clips = _round(stage, "slow", voices[:2])
+    visit, late = enter(), list["Route"]()
+    visit.page.route(f"**/clips/{clips[1]}/audio*", lambda route: late.append(route))
+    page = visit.start_labelling(project)
+    visit.answer("1")
+    assert page.locator("[data-wave]").get_attribute("aria-valuenow") == "0"
+    page.keyboard.press("2")
+    for route in late:
+        route.continue_()
+    visit.answer("3")
+    rows = _until_rows(page, stage, project, 2)
+    assert [(row.clip_id, row.label) for row in rows] == list(zip(clips, ("anger", "disgust"), strict=True))
 
 
 _CLASSES = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")

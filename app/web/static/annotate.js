@@ -88,6 +88,7 @@ function clicked(event) {
 async function next() {
   clearTimeout(retry);
   if (!leases.current) {
+    listening.end();
     const unreachable = await claim();
     if (!leases.current) return wait(unreachable);
   } else claim();
@@ -128,7 +129,6 @@ async function claim() {
 /** Nothing to label: say why, look again gently, and go on by itself if somebody is there. */
 async function wait(problem) {
   shown = null;
-  listening.end();
   if (qualification === "open") outbox.flush(); // the last answer of the test opens the door
   if (problem === "unreachable") {
     view.showWaiting("Waiting for the connection", "Your answers are safe in this browser.");

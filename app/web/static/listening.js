@@ -104,9 +104,10 @@ export class Listening {
     requestAnimationFrame(() => this.drawSpectrogram());
   }
 
-  /** Nothing sounds. */
+  /** Nothing sounds, and nothing is shown of what did: a press now is for no clip. */
   end() {
     this.player.load(null);
+    this.waveform.show([]);
   }
 
   drawSpectrogram() {

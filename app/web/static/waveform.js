@@ -44,8 +44,7 @@ export class Waveform {
   show(peaks, own = WHOLE) {
     this.peaks = peaks;
     this.own = own;
-    this.fraction = 0;
-    this.draw();
+    this.move(0, 0);
   }
 
   /** @param {number} seconds @param {number} duration */
