@@ -133,11 +133,10 @@ def commit(
         except OperationalError as error:
             if not tries_left or not lost_a_deadlock(error):
                 raise
-    if settled.created + settled.revised > report.created + report.revised:
-        with database.write() as session:
-            round_id = open_round_of(session, project_id)
-            if round_id is not None:
-                close_if_done(session, project_id, round_id, now=utcnow())
+    with database.write() as session:  # also where all was here: whoever brought it may have ended before this
+        round_id = open_round_of(session, project_id)
+        if round_id is not None:
+            close_if_done(session, project_id, round_id, now=utcnow())
     return settled
 
 

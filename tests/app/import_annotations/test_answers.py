@@ -2,55 +2,26 @@
 
 import io
 import json
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psycopg.errors
 import pytest
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from app.db import utcnow
 from app.exports import snapshots
 from app.exports.service import export
-from app.imports.annotations import Report, import_annotations
-from app.imports.incoming import Incoming
+from app.imports.annotations import import_annotations
 from app.imports.ours import read_jsonl
-from app.imports.settling import Settled, settle
 from app.imports.theirs import read_tasks
 from app.jobs import queue
 from app.jobs.child import run_job
 from app.jobs.pool import pool_of_arm
 from app.labels.service import count_bought, of_arm
 from app.models import Account, Adjudication, Annotation, Arm, Assignment, FormerScheme, Project, Round
-from app.rounds.service import lock
 from app.specs import read_scheme
 from app.storage import Storage
 
 FORMATS = ["jsonl", "csv", "label_studio"]
-
-
-@pytest.fixture
-def bring(api) -> Callable[..., Report]:
-    """Import rows (JSON lines), or bytes in a format; the last report."""
-
-    def run(project_id: int, rows: list[dict[str, Any]] | bytes, format: str = "jsonl", **more: Any) -> Report:
-        data = rows if isinstance(rows, bytes) else "\n".join(map(json.dumps, rows)).encode()
-        return list(import_annotations(api.db, project_id, io.BytesIO(data), format, **more))[-1]
-
-    return run
-
-
-@pytest.fixture
-def project(api, wav_bytes) -> int:
-    """Three clips nobody answered yet."""
-    project_id = api.project()
-    for seed in range(3):
-        api.upload(project_id, wav_bytes(seed=seed), external_id=f"c{seed}")
-    return project_id
 
 
 def _events(api, project_id: int) -> list[Annotation]:
@@ -227,39 +198,6 @@ def test_answers_to_an_open_rounds_clips_take_its_assignments_and_close_it(api, 
     with api.db.read() as session:
         assert session.get_one(Round, made.round_id).state == "fine_tuning"
         assert session.scalar(select(func.count()).select_from(Assignment)) == 4
-
-
-def test_a_round_that_somebody_has_meanwhile_is_closed_after_its_last_answer_too(api, bring, annotating):
-    if api.db.is_sqlite:
-        pytest.skip("SQLite's writers are alone")
-    made = annotating(api.db, clips=1, overlap=1)
-    rows = [{"external_id": "calls 0", "annotator": "annotator", "annotation": "anger"}]
-    with ThreadPoolExecutor() as pool:
-        with api.db.write() as other:
-            lock(other, made.round_id)
-            brought = pool.submit(bring, made.project_id, rows)
-            while not _events(api, made.project_id):
-                assert not brought.done(), brought.result()
-                time.sleep(0.02)
-        assert brought.result().created == 1
-    with api.db.read() as session:
-        assert session.get_one(Round, made.round_id).state == "fine_tuning"
-
-
-def test_a_batch_that_lost_a_deadlock_is_settled_again(api, bring, project, monkeypatch):
-    settled = []
-
-    def crossed_once(session: Session, row: Incoming, *arguments: Any, **more: Any) -> Settled:
-        settled.append(row.clip.external_id)
-        if settled == ["c0", "c1"]:
-            raise OperationalError("UPDATE", {}, psycopg.errors.DeadlockDetected())
-        return settle(session, row, *arguments, **more)
-
-    monkeypatch.setattr("app.imports.annotations.settle", crossed_once)
-    rows = [{"external_id": f"c{i}", "annotator": "a", "annotation": "anger"} for i in range(3)]
-    assert bring(project, rows).created == 3
-    assert settled == ["c0", "c1", "c0", "c1", "c2"]
-    assert len(_events(api, project)) == 3
 
 
 def test_an_answer_beside_the_queue_takes_nothing_from_it(api, bring, annotating):
